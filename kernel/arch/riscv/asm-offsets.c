@@ -1,0 +1,36 @@
+/* Offsets and constants for assembly. Compiled to assembly only; the build turns each "->NAME value" into a #define. */
+#include "arch/riscv/hart.h"
+#include "arch/riscv/layout.h"
+#include "arch/riscv/secondary.h"
+#include "arch/riscv/thread.h"
+
+#define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"((long)(value)))
+#define OFFSET(name, type, member) DEFINE(name, offsetof(struct type, member))
+
+void asm_offsets(void);
+
+void asm_offsets(void)
+{
+	OFFSET(THREAD_KERNEL_SP, thread, kernel_sp);
+	OFFSET(THREAD_SCRATCH, thread, scratch);
+	OFFSET(THREAD_HART, thread, hart);
+	OFFSET(THREAD_CANARY, thread, canary);
+	OFFSET(THREAD_WORK, thread, work);
+	OFFSET(THREAD_CTX, thread, ctx);
+	OFFSET(HART_SPARE_STACK, hart, spare_stack);
+	DEFINE(TF_SIZE, sizeof(struct trapframe));
+	OFFSET(TF_PC, trapframe, pc);
+	OFFSET(TF_STATUS, trapframe, status);
+	OFFSET(TF_CAUSE, trapframe, cause);
+	OFFSET(TF_TVAL, trapframe, tval);
+	OFFSET(TF_ORIG_A0, trapframe, orig_a0);
+	OFFSET(FP_FCSR, fpstate, fcsr);
+	OFFSET(SECONDARY_SATP, secondary_boot, satp);
+	OFFSET(SECONDARY_THREAD, secondary_boot, thread);
+	OFFSET(SECONDARY_SP, secondary_boot, sp);
+	OFFSET(SECONDARY_SHIFT, secondary_boot, shift);
+	DEFINE(KSTACK_BYTES, KSTACK_SIZE);
+	DEFINE(KSTACK_LOG, __builtin_ctzl(KSTACK_SIZE));
+	static_assert(sizeof(struct trapframe) % 16 == 0, "the kernel stack stays aligned");
+	static_assert(offsetof(struct thread, canary) == 24, "-mstack-protector-guard-offset");
+}

@@ -1,0 +1,488 @@
+/*
+ * Page tables of any number of levels. The contract is mm/pagetable.h.
+ *
+ * A table page's struct frame counts its valid entries in `small`, so that an
+ * emptied table is known without looking at it. Emptied tables are unhooked when
+ * the range covers all that they could map, or when the address space has many;
+ * a few empty ones are kept, for the mapping that comes next.
+ *
+ * Leaves change by atomic operations where they were valid: the hardware may
+ * set A and D at any time.
+ */
+#include "arch/riscv/pagetable_arch.h"
+
+#include "arch/riscv/pte.h"
+#include "arch/riscv/tlb_arch.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/printf.h"
+#include "mm/pagetable.h"
+#include "mm/tlb.h"
+
+#define TABLES_KEPT 24 /* while an address space has no more tables than this, empty ones stay */
+
+/* PT_* bits are the hardware's, one place lower. */
+static_assert(PT_READ << 1 == PTE_R && PT_WRITE << 1 == PTE_W && PT_EXEC << 1 == PTE_X &&
+		      PT_USER << 1 == PTE_U && PT_GLOBAL << 1 == PTE_G && PT_ACCESSED << 1 == PTE_A &&
+		      PT_DIRTY << 1 == PTE_D,
+	"prot_bits shifts");
+#define PROT_MASK 0x7fu
+
+u32 pt_levels = 3;
+u64 user_end;
+struct pagetable kernel_pagetable;
+
+u16 pt_kernel_slots[PT_ENTRIES / 2];
+u32 pt_nr_kernel_slots;
+
+static u64 prot_bits(u32 prot)
+{
+	return (u64)(prot & PROT_MASK) << 1 | PTE_V;
+}
+
+static u64 *table_of(u64 pte)
+{
+	return phys_to_kva(pte_pa(pte));
+}
+
+/* ---- tables ---- */
+
+static struct frame *table_alloc(struct pagetable *pt, u32 flags)
+{
+	struct frame *f = frame_alloc(0, FRAME_TABLE, flags | ALLOC_ZERO);
+
+	if (f) {
+		f->owner = pt;
+		f->small = 0;
+	}
+	return f;
+}
+
+/* Hooks table `f` into an empty slot. Its zeroes are visible before it is. */
+static u64 *table_hook(struct pagetable *pt, u64 *parent, u64 *slot, struct frame *f)
+{
+	kva_frame(parent)->small++;
+	pt->nr_tables++;
+	store_release(slot, pte_make(frame_pa(f), PTE_V));
+	return frame_kva(f);
+}
+
+int pt_create(struct pagetable *pt)
+{
+	struct frame *f = table_alloc(pt, 0);
+	u64 *root;
+
+	if (!f)
+		return -ENOMEM;
+	*pt = (struct pagetable){ .root = frame_pa(f), .nr_tables = 1 };
+	spin_init(&pt->lock, "pagetable", RANK_PT);
+	root = frame_kva(f);
+	for (u32 i = 0; i < pt_nr_kernel_slots; i++) {
+		const u64 *kernel = phys_to_kva(kernel_pagetable.root);
+
+		root[pt_kernel_slots[i]] = kernel[pt_kernel_slots[i]];
+	}
+	return 0;
+}
+
+static void tables_free(u64 *table, u32 level, u64 entries)
+{
+	u32 left = kva_frame(table)->small;
+
+	for (u64 i = 0; level > 0 && left > 0 && i < entries; i++) {
+		if (!(table[i] & PTE_V))
+			continue;
+		left--;
+		if (!pte_is_leaf(table[i]))
+			tables_free(table_of(table[i]), level - 1, PT_ENTRIES);
+	}
+	frame_put(kva_frame(table));
+}
+
+/* The number stays unused until a roll-over clears all TLBs (asid.c), so there is nothing to flush. */
+void pt_destroy(struct pagetable *pt)
+{
+	ASSERT(!tlb_pt_in_use(pt));
+	tables_free(phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2);
+	pt->root = 0;
+	pt->nr_tables = 0;
+}
+
+/* ---- looking ---- */
+
+/* The slot of va at level *level, or that of the leaf above (*level then is its level). NULL: there is no table. */
+static u64 *slot_find(const struct pagetable *pt, vaddr_t va, u32 *level)
+{
+	u64 *table = phys_to_kva(pt->root);
+
+	for (u32 l = pt_levels - 1;; l--) {
+		u64 *slot = &table[level_index(va, l)];
+
+		if (l == *level)
+			return slot;
+		if (!(*slot & PTE_V))
+			return NULL;
+		if (pte_is_leaf(*slot)) {
+			*level = l;
+			return slot;
+		}
+		table = table_of(*slot);
+	}
+}
+
+int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out)
+{
+	u32 level = 0;
+	const u64 *slot = slot_find(pt, va, &level);
+
+	if (!slot || !(*slot & PTE_V))
+		return -ENOENT;
+	out->pa = pte_pa(*slot) + (va & (level_size(level) - 1));
+	out->prot = (u32)(*slot >> 1) & PROT_MASK;
+	out->order = level * PT_INDEX_BITS;
+	return 0;
+}
+
+/* ---- mapping ---- */
+
+int pt_reserve(struct pagetable *pt, vaddr_t va, u32 order)
+{
+	u32 want = order / PT_INDEX_BITS;
+	struct frame *spare = NULL;
+
+	for (;;) {
+		u64 *table = phys_to_kva(pt->root);
+		u32 l = pt_levels - 1;
+
+		pt_lock(pt);
+		for (; l > want; l--) {
+			u64 *slot = &table[level_index(va, l)];
+
+			if (!(*slot & PTE_V)) {
+				if (!spare)
+					break;
+				table = table_hook(pt, table, slot, spare);
+				spare = NULL;
+				continue;
+			}
+			if (pte_is_leaf(*slot)) {
+				l = want;
+				break;
+			}
+			table = table_of(*slot);
+		}
+		pt_unlock(pt);
+		if (l == want)
+			break;
+		spare = table_alloc(pt, 0);
+		if (!spare)
+			return -ENOMEM;
+	}
+	if (spare)
+		frame_put(spare);
+	return 0;
+}
+
+/* A superpage goes where an empty table is: that one must be gone from all TLBs before it is freed. */
+static int table_replace(struct pagetable *pt, u64 *slot, vaddr_t va, u32 level, u64 pte)
+{
+	struct frame *f = kva_frame(table_of(*slot));
+
+	if (f->small)
+		return -EEXIST;
+	__atomic_store_n(slot, pte, __ATOMIC_RELEASE);
+	pt->nr_tables--;
+	tlb_arch_flush(pt, va, va + level_size(level), 1);
+	frame_put(f);
+	return 0;
+}
+
+int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
+{
+	u32 want = order / PT_INDEX_BITS;
+	u64 *table = phys_to_kva(pt->root);
+	u64 pte = pte_make(pa, prot_bits(prot));
+	u64 *slot;
+	u64 old;
+
+	spin_assert_held(&pt->lock);
+	DEBUG_ASSERT(prot & (PT_READ | PT_EXEC));
+	DEBUG_ASSERT(va < user_end && ((va | pa) & (level_size(want) - 1)) == 0);
+	for (u32 l = pt_levels - 1; l > want; l--) {
+		slot = &table[level_index(va, l)];
+		old = *slot;
+		if (unlikely(!(old & PTE_V))) {
+			struct frame *f = table_alloc(pt, ALLOC_ATOMIC);
+
+			if (!f)
+				return -ENOMEM;
+			table = table_hook(pt, table, slot, f);
+			continue;
+		}
+		if (unlikely(pte_is_leaf(old)))
+			return -EEXIST;
+		table = table_of(old);
+	}
+	slot = &table[level_index(va, want)];
+	old = *slot;
+	if (likely(!(old & PTE_V))) {
+		kva_frame(table)->small++;
+		store_release(slot, pte); /* after what was written into the frame */
+		return 0;
+	}
+	if (!pte_is_leaf(old))
+		return table_replace(pt, slot, va, want, pte);
+	if (pte_pa(old) == pa)
+		pte |= old & (PTE_A | PTE_D);
+	if (pte == old)
+		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
+	else
+		__atomic_store_n(slot, pte, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* ---- ranges ---- */
+
+enum walk_op { WALK_UNMAP, WALK_PROTECT, WALK_HARVEST };
+
+struct walk {
+	struct pagetable *pt;
+	struct tlb *tlb;
+	enum walk_op op;
+	u64 take;     /* WALK_PROTECT: PTE bits to clear */
+	vaddr_t base; /* WALK_HARVEST: page numbers count from here */
+	void (*fn)(void *arg, u64 page, u32 prot);
+	void *arg;
+	u64 nr;       /* leaves changed */
+};
+
+/* Replaces a leaf by a table of smaller ones that say the same. NULL: no memory. */
+static u64 *leaf_split(struct walk *w, u64 *slot, vaddr_t va, u32 level)
+{
+	struct frame *f = table_alloc(w->pt, ALLOC_ATOMIC);
+	vaddr_t start = ALIGN_DOWN(va, level_size(level));
+	u64 *child;
+
+	if (!f)
+		return NULL;
+	child = frame_kva(f);
+	for (u64 i = 0; i < PT_ENTRIES; i++)
+		child[i] = *slot + (i << level_shift(level - 1) >> 2);
+	f->small = PT_ENTRIES;
+	w->pt->nr_tables++;
+	__atomic_store_n(slot, pte_make(frame_pa(f), PTE_V), __ATOMIC_RELEASE);
+	tlb_note(w->tlb, start, start + level_size(level));
+	return child;
+}
+
+static void leaf_drop(struct walk *w, u64 *table, u64 *slot, vaddr_t start, vaddr_t end)
+{
+	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	kva_frame(table)->small--;
+	tlb_note(w->tlb, start, end);
+	w->nr++;
+}
+
+static void leaf_protect(struct walk *w, u64 *table, u64 *slot, vaddr_t start, vaddr_t end)
+{
+	/* With neither R nor X an entry would point to a table. */
+	if (!(*slot & ~w->take & PTE_LEAF)) {
+		leaf_drop(w, table, slot, start, end);
+		return;
+	}
+	__atomic_fetch_and(slot, ~w->take, __ATOMIC_RELAXED);
+	tlb_note(w->tlb, start, end);
+	w->nr++;
+}
+
+static void leaf_harvest(struct walk *w, u64 *slot, vaddr_t start, vaddr_t end)
+{
+	u32 prot = (u32)(*slot >> 1) & PROT_MASK;
+
+	if (!(prot & PT_ACCESSED))
+		return;
+	__atomic_fetch_and(slot, ~PTE_A, __ATOMIC_RELAXED);
+	tlb_note(w->tlb, start, end);
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+		w->fn(w->arg, (va - w->base) >> PAGE_SHIFT, prot);
+}
+
+/* Whether the walk changes a leaf at all. */
+static bool leaf_concerned(const struct walk *w, u64 pte)
+{
+	switch (w->op) {
+	case WALK_PROTECT: return (pte & w->take) != 0;
+	case WALK_HARVEST: return (pte & PTE_A) != 0;
+	default: return true;
+	}
+}
+
+static void leaf_apply(struct walk *w, u64 *table, u64 *slot, vaddr_t start, vaddr_t end)
+{
+	switch (w->op) {
+	case WALK_UNMAP: leaf_drop(w, table, slot, start, end); break;
+	case WALK_PROTECT: leaf_protect(w, table, slot, start, end); break;
+	case WALK_HARVEST: leaf_harvest(w, slot, start, end); break;
+	}
+}
+
+/* Unhooks an emptied table when it should go; its frame is freed after the flush. */
+static void table_unhook(struct walk *w, u64 *parent, u64 *slot, vaddr_t start, vaddr_t end, u64 span)
+{
+	struct frame *f = kva_frame(table_of(*slot));
+
+	if (f->small || (end - start < span && w->pt->nr_tables <= TABLES_KEPT))
+		return;
+	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	kva_frame(parent)->small--;
+	w->pt->nr_tables--;
+	w->tlb->tables_freed++;
+	tlb_note(w->tlb, start, end);
+	tlb_add_frame(w->tlb, f);
+}
+
+static void walk_table(struct walk *w, u64 *table, u32 level, vaddr_t start, vaddr_t end)
+{
+	u64 size = level_size(level);
+	u64 *slot = &table[level_index(start, level)];
+	const struct frame *meta = kva_frame(table);
+	vaddr_t next;
+
+	/* An emptied table ends the walk of it early. */
+	for (vaddr_t va = start; va < end && meta->small; va = next, slot++) {
+		u64 pte = *slot;
+		u64 *child = NULL;
+		vaddr_t stop;
+
+		next = ALIGN_DOWN(va, size) + size;
+		stop = next < end ? next : end;
+		if (!(pte & PTE_V))
+			continue;
+		if (pte_is_leaf(pte)) {
+			if (!leaf_concerned(w, pte))
+				continue;
+			/* Only part of it is meant: split it, or where no memory is, forget all of it. */
+			if (stop - va < size)
+				child = leaf_split(w, slot, va, level);
+			if (!child && stop - va < size && w->op != WALK_HARVEST)
+				leaf_drop(w, table, slot, next - size, next);
+			else if (!child)
+				leaf_apply(w, table, slot, va, stop);
+		} else {
+			child = table_of(pte);
+		}
+		if (child) {
+			walk_table(w, child, level - 1, va, stop);
+			if (w->op != WALK_HARVEST)
+				table_unhook(w, table, slot, va, stop, size);
+		}
+	}
+}
+
+static void walk_range(struct walk *w, vaddr_t start, vaddr_t end)
+{
+	spin_assert_held(&w->pt->lock);
+	if (end > user_end)
+		end = user_end;
+	if (start < end)
+		walk_table(w, phys_to_kva(w->pt->root), pt_levels - 1, start, end);
+}
+
+u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
+{
+	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_UNMAP };
+
+	walk_range(&w, start, end);
+	return w.nr;
+}
+
+u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struct tlb *tlb)
+{
+	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_PROTECT };
+
+	w.take = (u64)(PT_RWX & ~keep) << 1;
+	if (w.take & PTE_R)
+		w.take |= PTE_W; /* writable needs readable */
+	walk_range(&w, start, end);
+	return w.nr;
+}
+
+void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb,
+	void (*fn)(void *arg, u64 page, u32 prot), void *arg)
+{
+	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_HARVEST, .base = start, .fn = fn, .arg = arg };
+
+	walk_range(&w, start, end);
+}
+
+/* ---- reports ---- */
+
+struct printer {
+	void (*emit)(void *arg, const char *s, size_t len);
+	void *arg;
+};
+
+static void print_table(const struct printer *p, const u64 *table, u32 level, u64 entries)
+{
+	char line[96];
+
+	for (u64 i = 0; i < entries; i++) {
+		size_t n = 0;
+
+		if (!(table[i] & PTE_V))
+			continue;
+		for (u32 l = pt_levels - 1; l > level; l--)
+			n += scnprintf(line + n, sizeof(line) - n, ".. ");
+		n += scnprintf(line + n, sizeof(line) - n, "..%lu: pte 0x%016lx pa 0x%016lx\n", i, table[i],
+			pte_pa(table[i]));
+		p->emit(p->arg, line, n);
+		if (!pte_is_leaf(table[i]) && level > 0)
+			print_table(p, table_of(table[i]), level - 1, PT_ENTRIES);
+	}
+}
+
+void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg)
+{
+	struct printer p = { .emit = emit, .arg = arg };
+	char line[48];
+
+	pt_lock(pt);
+	emit(arg, line, scnprintf(line, sizeof(line), "page table 0x%016lx\n", pt->root));
+	print_table(&p, phys_to_kva(pt->root), pt_levels - 1, what == PT_PRINT_ALL ? PT_ENTRIES : PT_ENTRIES / 2);
+	pt_unlock(pt);
+}
+
+/* Returns the number of tables from here on down. */
+static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, u64 entries)
+{
+	const struct frame *f = kva_frame(table);
+	u64 valid = 0, tables = 1;
+
+	ASSERT(f->kind == FRAME_TABLE && f->owner == pt && atomic_read(&f->refs) == 1);
+	for (u64 i = 0; i < entries; i++) {
+		u64 pte = table[i];
+
+		if (!(pte & PTE_V)) {
+			ASSERT(pte == 0);
+			continue;
+		}
+		valid++;
+		if (!pte_is_leaf(pte)) {
+			ASSERT(level > 0 && !(pte & (PTE_U | PTE_G | PTE_A | PTE_D)));
+			tables += check_table(pt, table_of(pte), level - 1, PT_ENTRIES);
+			continue;
+		}
+		ASSERT(!(pte & PTE_W) || (pte & PTE_R));
+		ASSERT(!(pte & PTE_G));
+		ASSERT((pte_pa(pte) & (level_size(level) - 1)) == 0);
+	}
+	ASSERT(valid == f->small);
+	return tables;
+}
+
+void pt_check(struct pagetable *pt)
+{
+	pt_lock(pt);
+	ASSERT(check_table(pt, phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2) == pt->nr_tables);
+	pt_unlock(pt);
+}

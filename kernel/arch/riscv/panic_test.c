@@ -1,0 +1,95 @@
+/* Deliberate failures, chosen by `panic_test=NAME`, so that tests can read the report of each kind. */
+#include "arch/riscv/boot.h"
+#include "arch/riscv/layout.h"
+#include "lib/assert.h"
+#include "lib/cmdline.h"
+#include "lib/log.h"
+#include "lib/string.h"
+
+static NOINLINE void test_null(void)
+{
+	volatile u32 *p = (volatile u32 *)8;
+
+	__asm__("" : "+r"(p)); /* or the compiler warns of what is meant */
+	*p = 1;
+}
+
+static NOINLINE void test_text(void)
+{
+	*(volatile u32 *)_text_start = 0;
+}
+
+static NOINLINE void test_alias(void)
+{
+	*(volatile u32 *)phys_to_kva(image_to_phys(_text_start)) = 0;
+}
+
+static NOINLINE void test_execute(void)
+{
+	static u32 data_ret = 0x8082;
+
+	((void (*)(void))(vaddr_t)&data_ret)();
+}
+
+static NOINLINE void test_jump(void)
+{
+	((void (*)(void))0x1234560)();
+}
+
+static NOINLINE u64 test_recurse(u64 n)
+{
+	volatile u8 big[512];
+
+	big[n % sizeof(big)] = (u8)n;
+	return n > 1000000 ? 0 : test_recurse(n + 1) + big[(n + 1) % sizeof(big)];
+}
+
+static NOINLINE void test_overflow(void)
+{
+	test_recurse(0);
+}
+
+static NOINLINE void test_assert(void)
+{
+	u32 frames_lost = 3;
+
+	ASSERT(frames_lost == 0);
+}
+
+static NOINLINE void test_canary(void)
+{
+	volatile u8 small[16];
+	volatile u8 *p = small;
+
+	for (u32 i = 0; i < 40; i++)
+		p[i] = 0xaa;
+}
+
+static NOINLINE void test_illegal(void)
+{
+	__asm__ volatile(".word 0");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "null", test_null },       { "text", test_text },         { "alias", test_alias },
+	{ "execute", test_execute }, { "jump", test_jump },         { "overflow", test_overflow },
+	{ "assert", test_assert },   { "canary", test_canary },     { "illegal", test_illegal },
+};
+
+void panic_test_run(void)
+{
+	const char *name = cmdline_get("panic_test");
+
+	if (!name)
+		return;
+	for (u32 i = 0; i < ARRAY_SIZE(tests); i++)
+		if (strcmp(tests[i].name, name) == 0) {
+			tests[i].run();
+			pr_err("panic_test=%s did not fail", name);
+			machine_poweroff(1);
+		}
+	pr_err("panic_test=%s: no such test", name);
+}

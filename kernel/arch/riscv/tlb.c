@@ -1,0 +1,166 @@
+/*
+ * Which hart may have what in its TLB, and who flushes it.
+ *
+ *   hart.pt       what satp holds (published after the write of satp)
+ *   hart.pt_next  what it is about to hold (published before)
+ *   pt->cached    bit h: while hart h is not running on pt, its TLB holds
+ *                 nothing stale of pt. A clear bit makes h flush pt's ASID
+ *                 before it runs on pt again.
+ *
+ * Activation of pt on h (pt_activate)          Flush of pt, after PTE stores (tlb_arch_flush)
+ *   A1  h.pt_next = pt                           F1  full fence
+ *   A2  old = fetch_or(pt->cached, h)            F2  for each hart h:
+ *   A3  old lacks h: sfence.vma for the ASID           h runs on pt (pt_next or pt): remember h
+ *   A4  write satp                                     else clear h in pt->cached, full fence,
+ *   A5  h.pt = pt; h.pt_next = NULL                    and look again whether h runs on pt
+ *                                                F3  sfence.vma here, SBI RFENCE for the others remembered
+ *
+ * A hart that is not running on pt thus costs one atomic operation instead of
+ * an interrupt. Why no hart keeps a stale entry: A1 and A2 on one side, the
+ * clearing and the second look on the other, are a store and a later load of
+ * different variables, fully fenced (the atomic operations are sequentially
+ * consistent). If A2 comes before the clearing, the second look sees pt_next
+ * and h is flushed by F3. If A2 comes after it, h finds its bit clear and
+ * flushes itself; the PTE stores came before the clearing that A2 read, so the
+ * walks after A3 see them. A hart that runs on pt is always found by the first
+ * look, whatever its bit says; so a second flusher that finds the bit already
+ * cleared by the first misses nothing.
+ *
+ * Between A1 and A5 of a switch from P to Q, hart.pt still is P: until satp
+ * changes, the walker may read P's tables, and they may not be freed unseen.
+ *
+ * Invalid → valid: a hart may have cached that there was nothing, or the lesser
+ * permissions of before. It then faults once more than needed; the fault
+ * handler comes to pt_map with the very entry that is there already, and pt_map
+ * calls tlb_local_page. (QEMU never caches that; hardware may.) For kernel
+ * addresses trap.c does the same.
+ */
+#include "arch/riscv/boot.h"
+#include "arch/riscv/csr.h"
+#include "arch/riscv/pte.h"
+#include "arch/riscv/sbi.h"
+#include "arch/riscv/tlb_arch.h"
+#include "lib/assert.h"
+#include "mm/tlb.h"
+
+/* Longer ranges flush the whole ASID. */
+#define PAGES_ONE_BY_ONE 16
+
+static u64 satp_mode(void)
+{
+	return (SATP_SV39 + pt_levels - 3) << SATP_MODE_SHIFT;
+}
+
+u64 paging_kernel_satp(void)
+{
+	return satp_mode() | kernel_pagetable.root >> PAGE_SHIFT;
+}
+
+void pt_activate(struct pagetable *pt)
+{
+	struct hart *h = this_hart();
+	u64 bit = BIT(h->index);
+	u64 number = 0;
+
+	DEBUG_ASSERT(!irq_enabled());
+	if (!pt)
+		pt = &kernel_pagetable;
+	if (h->pt == pt)
+		return;
+	WRITE_ONCE(h->pt_next, pt); /* A1 */
+	if (pt == &kernel_pagetable) {
+		asid_leave(h);
+	} else {
+		number = asid_take(h, pt);
+		if (!(__atomic_fetch_or(&pt->cached, bit, __ATOMIC_SEQ_CST) & bit)) /* A2 */
+			sfence_asid(number);                                        /* A3 */
+	}
+	csr_write(satp, satp_mode() | number << SATP_ASID_SHIFT | pt->root >> PAGE_SHIFT); /* A4 */
+	if (!asid_usable())
+		sfence_all();
+	store_release(&h->pt, pt); /* A5 */
+	store_release(&h->pt_next, NULL);
+}
+
+/* pt_next first: it is cleared after pt was set. */
+static bool hart_runs(const struct hart *h, const struct pagetable *pt)
+{
+	return load_acquire(&h->pt_next) == pt || load_acquire(&h->pt) == pt;
+}
+
+bool tlb_pt_in_use(const struct pagetable *pt)
+{
+	for (u32 i = 0; i < nr_harts; i++)
+		if (hart_runs(&harts[i], pt))
+			return true;
+	return false;
+}
+
+/* F1 and F2: the harts that run on pt; the others have been told to flush later. */
+static u64 running_harts(struct pagetable *pt)
+{
+	u64 running = 0;
+
+	smp_mb();
+	for (u32 i = 0; i < nr_harts; i++) {
+		if (hart_runs(&harts[i], pt)) {
+			running |= BIT(i);
+			continue;
+		}
+		if (!(READ_ONCE(pt->cached) & BIT(i)))
+			continue;
+		__atomic_fetch_and(&pt->cached, ~BIT(i), __ATOMIC_SEQ_CST);
+		smp_mb();
+		if (hart_runs(&harts[i], pt))
+			running |= BIT(i);
+	}
+	return running;
+}
+
+void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables_freed)
+{
+	struct hart *self = this_hart();
+	u64 number, running;
+
+	if (start >= end && !tables_freed)
+		return;
+	running = running_harts(pt);
+	number = asid_usable() ? ASID_NUMBER(READ_ONCE(pt->asid)) : 0;
+	start &= PAGE_MASK;
+	/* With an address, sfence.vma orders leaf entries only. */
+	if (tables_freed || end - start > PAGES_ONE_BY_ONE * PAGE_SIZE) {
+		start = 0;
+		end = ~0ul;
+	}
+	if (running & BIT(self->index)) {
+		if (end == ~0ul)
+			sfence_asid(number);
+		else
+			for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+				sfence_page(va, number);
+	}
+	running &= ~BIT(self->index);
+	if (running) {
+		self->nr_shootdowns++;
+		sbi_remote_sfence_asid(running, start, end - start, number);
+	}
+}
+
+void tlb_local_page(struct pagetable *pt, vaddr_t va)
+{
+	sfence_page(va, asid_usable() ? ASID_NUMBER(READ_ONCE(pt->asid)) : 0);
+}
+
+void tlb_flush_kernel(vaddr_t start, vaddr_t end)
+{
+	u64 others = harts_online_mask() & ~BIT(hart_index());
+
+	smp_mb();
+	if (end - start > PAGES_ONE_BY_ONE * PAGE_SIZE)
+		sfence_all();
+	else
+		for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+			sfence_page_global(va);
+	if (others)
+		sbi_remote_sfence(others, start, end - start);
+}

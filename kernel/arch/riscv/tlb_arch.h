@@ -1,0 +1,20 @@
+/* TLB upkeep inside arch/riscv. The protocol is told at the top of tlb.c, ASIDs at the top of asid.c. */
+#pragma once
+
+#include "arch/riscv/hart.h"
+#include "mm/pagetable.h"
+
+/* This hart forgets what it may have cached for one page of pt (also that there was nothing). */
+void tlb_local_page(struct pagetable *pt, vaddr_t va);
+/* Kernel mappings [start, end) went away: every hart forgets them. */
+void tlb_flush_kernel(vaddr_t start, vaddr_t end);
+/* True when some hart runs on pt or is about to. */
+bool tlb_pt_in_use(const struct pagetable *pt);
+
+#define ASID_NUMBER(id) ((id) & 0xffff)
+/* A number for pt that no other table has in this hart's TLB. Context: interrupts off. */
+u64 asid_take(struct hart *h, struct pagetable *pt);
+/* The hart goes to the kernel's own table, ASID 0. */
+void asid_leave(struct hart *h);
+/* False: the machine has too few ASIDs; every switch flushes. */
+bool asid_usable(void);

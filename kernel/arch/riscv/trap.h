@@ -1,0 +1,16 @@
+/* Traps, inside arch/riscv. Called from entry.S. */
+#pragma once
+
+#include "arch/riscv/thread.h"
+
+void trap_user(struct trapframe *tf);
+void trap_kernel(struct trapframe *tf);
+noreturn void trap_overflow(struct trapframe *tf);
+
+/* thread.c: turns floating point on for current. False: it was on already. */
+bool fp_first_use(struct trapframe *tf);
+
+/* panic.c */
+const char *cause_name(u64 cause);
+/* As panic, with the registers of `tf` and a walk for its stval. */
+noreturn void panic_trap(const struct trapframe *tf, const char *fmt, ...) PRINTF_LIKE(2, 3) COLD;

@@ -1,0 +1,4 @@
+/* /dev/null and its kin. */
+#pragma once
+
+void memdev_init(void);

@@ -1,0 +1,545 @@
+/* The page cache: pages, their states, and I/O on runs of them. See pagecache.h. */
+#include "fs/pagecache.h"
+
+#include "fs/inode.h"
+#include "fs/pagecache_internal.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "sync/sched.h"
+
+#define READ_RUN 32u  /* pages of one read request */
+#define WRITE_RUN 32u /* pages of one write request */
+#define READAHEAD_MIN 4u
+#define READAHEAD_MAX 32u
+
+struct atomic64 pagecache_cached, pagecache_dirty, pagecache_writing;
+
+static inline struct pagecache *obj_cache(struct memobj *o)
+{
+	return container_of(o, struct pagecache, obj);
+}
+
+static inline u32 frame_flags(const struct frame *f)
+{
+	return atomic_read(&f->flags);
+}
+
+/* Pages that hold some byte of the file. */
+static inline u64 cache_pages(const struct pagecache *pc)
+{
+	return DIV_ROUND_UP(inode_size(pc->inode), PAGE_SIZE);
+}
+
+/* ---- the index ---- */
+
+struct frame *pagecache_find(struct pagecache *pc, u64 pgoff)
+{
+	u64 irq = spin_lock_irqsave(&pc->lock);
+	struct frame *f = index_get(&pc->index, pgoff);
+
+	if (f)
+		frame_get(f);
+	spin_unlock_irqrestore(&pc->lock, irq);
+	return f;
+}
+
+int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out)
+{
+	struct frame *f = frame_alloc(0, FRAME_FILE, ALLOC_USER);
+	u64 irq;
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	f->owner = pc;
+	f->index = pgoff;
+	f->dirty_blocks = 0;
+	atomic_set(&f->flags, FRAME_BUSY);
+	irq = spin_lock_irqsave(&pc->lock);
+	err = index_get(&pc->index, pgoff) ? -EEXIST : index_set(&pc->index, pgoff, f);
+	if (err == 0) {
+		frame_get(f); /* the index's */
+		pc->nr_pages++;
+		if (pc->ops->added)
+			pc->ops->added(pc, 1);
+	}
+	spin_unlock_irqrestore(&pc->lock, irq);
+	if (err < 0) {
+		f->owner = NULL;
+		atomic_set(&f->flags, 0);
+		frame_put(f);
+		return err;
+	}
+	atomic64_inc(&pagecache_cached);
+	if (!(pc->flags & PAGECACHE_PINNED))
+		pagecache_lru_add(f);
+	*out = f;
+	return 0;
+}
+
+static void clear_dirty_locked(struct pagecache *pc, struct frame *f)
+{
+	if (!(frame_flags(f) & FRAME_DIRTY))
+		return;
+	atomic_and(&f->flags, ~FRAME_DIRTY);
+	index_mark_clear(&pc->index, f->index, PC_DIRTY);
+	atomic64_dec(&pagecache_dirty);
+}
+
+void pagecache_remove(struct pagecache *pc, struct frame *f)
+{
+	u64 irq;
+
+	pagecache_lru_remove(f);
+	irq = spin_lock_irqsave(&pc->lock);
+	DEBUG_ASSERT(f->owner == pc && (frame_flags(f) & FRAME_BUSY));
+	clear_dirty_locked(pc, f);
+	index_erase(&pc->index, f->index);
+	f->owner = NULL;
+	pc->nr_pages--;
+	if (pc->ops->released)
+		pc->ops->released(pc, 1);
+	spin_unlock_irqrestore(&pc->lock, irq);
+	atomic64_dec(&pagecache_cached);
+	frame_put(f);
+}
+
+/* ---- reading ---- */
+
+void pagecache_read_done(struct frame *f, int error)
+{
+	if (error)
+		atomic_or(&f->flags, FRAME_ERROR);
+	else
+		atomic_or(&f->flags, FRAME_UPTODATE);
+	frame_clear_wake(f, FRAME_BUSY);
+}
+
+/* How many pages to read when `pgoff` was missing: more while the reader goes straight on. */
+static u32 readahead_size(struct pagecache *pc, u64 pgoff)
+{
+	u64 size = READ_ONCE(pc->ra_size);
+
+	if (pgoff != 0 && pgoff == READ_ONCE(pc->ra_next))
+		size = MIN(MAX(size, (u64)READAHEAD_MIN) * 2, (u64)READAHEAD_MAX);
+	else
+		size = READAHEAD_MIN;
+	WRITE_ONCE(pc->ra_size, size);
+	return (u32)size;
+}
+
+/* Reads pages from pgoff on, `want` at most, stopping at one that is cached. The first page's fate is the result. */
+static int read_run(struct pagecache *pc, u64 pgoff, u32 want)
+{
+	struct frame *run[READ_RUN];
+	u64 end = cache_pages(pc);
+	u32 nr = 0;
+	int err = 0;
+
+	want = (u32)MIN(MIN(want, READ_RUN), end > pgoff ? end - pgoff : 1);
+	while (nr < want) {
+		err = pagecache_insert(pc, pgoff + nr, &run[nr]);
+		if (err < 0)
+			break;
+		nr++;
+	}
+	if (nr == 0)
+		return err == -EEXIST ? 0 : err;
+	WRITE_ONCE(pc->ra_next, pgoff + nr);
+	err = pc->ops->read(pc, run, nr);
+	for (u32 i = 0; i < nr; i++) {
+		if (err < 0)
+			pagecache_read_done(run[i], err);
+		frame_put(run[i]);
+	}
+	return 0;
+}
+
+/* A page that could not be read is taken out again, so that the next try reads anew. */
+static void drop_failed(struct pagecache *pc, struct frame *f)
+{
+	frame_lock_busy(f);
+	if (f->owner == pc && !(frame_flags(f) & FRAME_UPTODATE))
+		pagecache_remove(pc, f);
+	frame_clear_wake(f, FRAME_BUSY);
+}
+
+/* A missing page that no device holds: zeroes. */
+static int make_zero_page(struct pagecache *pc, u64 pgoff)
+{
+	struct frame *f;
+	int err = pagecache_insert(pc, pgoff, &f);
+
+	if (err < 0)
+		return err == -EEXIST ? 0 : err;
+	page_zero(frame_kva(f));
+	pagecache_read_done(f, 0);
+	frame_put(f);
+	return 0;
+}
+
+int pagecache_get(struct pagecache *pc, u64 pgoff, struct frame **out)
+{
+	struct frame *f;
+	int err;
+
+	for (;;) {
+		f = pagecache_find(pc, pgoff);
+		if (!f) {
+			err = pc->ops->read ? read_run(pc, pgoff, readahead_size(pc, pgoff)) : make_zero_page(pc, pgoff);
+			if (err < 0)
+				return err;
+			continue;
+		}
+		if (!(frame_flags(f) & FRAME_UPTODATE))
+			frame_wait(f, FRAME_BUSY);
+		if (frame_flags(f) & FRAME_UPTODATE) {
+			pagecache_touch(f);
+			*out = f;
+			return 0;
+		}
+		err = frame_flags(f) & FRAME_ERROR ? -EIO : 0;
+		if (err < 0)
+			drop_failed(pc, f);
+		frame_put(f);
+		if (err < 0)
+			return err;
+	}
+}
+
+/* ---- dirtying and writing ---- */
+
+/* The inode has pages to write: the flusher finds it on its superblock's list. */
+static void note_dirty_inode(struct inode *inode)
+{
+	if (!(atomic_read(&inode->state) & INODE_DIRTY_PAGES))
+		inode_mark_pages_dirty(inode);
+}
+
+void pagecache_mark_dirty(struct pagecache *pc, struct frame *f)
+{
+	u64 irq;
+
+	if (pc->flags & PAGECACHE_PINNED)
+		return;
+	if (frame_flags(f) & FRAME_DIRTY)
+		return;
+	irq = spin_lock_irqsave(&pc->lock);
+	if (f->owner == pc && !(frame_flags(f) & FRAME_DIRTY)) {
+		atomic_or(&f->flags, FRAME_DIRTY);
+		index_mark_set(&pc->index, f->index, PC_DIRTY);
+		atomic64_inc(&pagecache_dirty);
+	}
+	spin_unlock_irqrestore(&pc->lock, irq);
+	note_dirty_inode(pc->inode);
+}
+
+void pagecache_write_done(struct frame *f, int error)
+{
+	struct pagecache *pc = f->owner; /* stays: removal waits for WRITEBACK */
+	u64 irq;
+
+	if (error) {
+		atomic_or(&f->flags, FRAME_ERROR);
+		WRITE_ONCE(pc->wb_error, error);
+	}
+	irq = spin_lock_irqsave(&pc->lock);
+	index_mark_clear(&pc->index, f->index, PC_WRITEBACK);
+	frame_clear_wake(f, FRAME_WRITEBACK);
+	spin_unlock_irqrestore(&pc->lock, irq);
+	atomic64_dec(&pagecache_writing);
+	frame_put(f);
+}
+
+/* Moves consecutive dirty pages from *key on (to `last`) into WRITEBACK; each gets a reference. */
+static u32 gather_dirty(struct pagecache *pc, u64 *key, u64 last, struct frame **run)
+{
+	u64 irq = spin_lock_irqsave(&pc->lock);
+	u32 nr = 0;
+
+	while (nr < WRITE_RUN) {
+		u64 k = *key;
+		struct frame *f = index_next_marked(&pc->index, &k, PC_DIRTY);
+
+		if (!f || k > last || (nr && k != *key))
+			break;
+		*key = k;
+		if (frame_flags(f) & FRAME_WRITEBACK)
+			break;
+		clear_dirty_locked(pc, f);
+		atomic_or(&f->flags, FRAME_WRITEBACK);
+		index_mark_set(&pc->index, k, PC_WRITEBACK);
+		atomic64_inc(&pagecache_writing);
+		frame_get(f);
+		run[nr++] = f;
+		*key = k + 1;
+	}
+	spin_unlock_irqrestore(&pc->lock, irq);
+	return nr;
+}
+
+/* Bytes beyond the end of file do not reach the disk (invariant 4). */
+static void clear_tail(struct pagecache *pc, struct frame *f)
+{
+	u64 size = inode_size(pc->inode);
+
+	if (f->index == size >> PAGE_SHIFT && (size & (PAGE_SIZE - 1)))
+		memset((u8 *)frame_kva(f) + (size & (PAGE_SIZE - 1)), 0, PAGE_SIZE - (size & (PAGE_SIZE - 1)));
+}
+
+static void write_run(struct pagecache *pc, struct frame **run, u32 nr)
+{
+	int err;
+
+	if (memobj_mapped(&pc->obj))
+		memobj_protect(&pc->obj, run[0]->index, run[nr - 1]->index);
+	clear_tail(pc, run[nr - 1]);
+	err = pc->ops->write(pc, run, nr);
+	if (err < 0)
+		for (u32 i = 0; i < nr; i++)
+			pagecache_write_done(run[i], err);
+}
+
+static void wait_writeback(struct pagecache *pc, u64 first, u64 last)
+{
+	u64 key = first;
+
+	for (;;) {
+		u64 irq = spin_lock_irqsave(&pc->lock);
+		struct frame *f = index_next_marked(&pc->index, &key, PC_WRITEBACK);
+
+		if (f && key <= last)
+			frame_get(f);
+		else
+			f = NULL;
+		spin_unlock_irqrestore(&pc->lock, irq);
+		if (!f)
+			return;
+		frame_wait(f, FRAME_WRITEBACK);
+		frame_put(f);
+	}
+}
+
+/* The first dirty page at or after *key that is under write-back by someone: waits for it. */
+static void wait_page(struct pagecache *pc, u64 key)
+{
+	struct frame *f = pagecache_find(pc, key);
+
+	if (f) {
+		frame_wait(f, FRAME_WRITEBACK);
+		frame_put(f);
+	}
+}
+
+int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sync how)
+{
+	struct frame *run[WRITE_RUN];
+	u64 key = first;
+	int err;
+
+	if (!pc->ops || !pc->ops->write)
+		return 0;
+	for (;;) {
+		u64 irq = spin_lock_irqsave(&pc->lock);
+		u64 next = key;
+		struct frame *f = index_next_marked(&pc->index, &next, PC_DIRTY);
+		u32 nr;
+
+		spin_unlock_irqrestore(&pc->lock, irq);
+		if (!f || next > last)
+			break;
+		key = next;
+		nr = gather_dirty(pc, &key, last, run);
+		if (nr)
+			write_run(pc, run, nr);
+		else if (how == PAGECACHE_WAIT)
+			wait_page(pc, key);
+		else
+			key++;
+		sched_point();
+	}
+	if (how == PAGECACHE_WAIT)
+		wait_writeback(pc, first, last);
+	err = READ_ONCE(pc->wb_error);
+	if (err && how == PAGECACHE_WAIT)
+		WRITE_ONCE(pc->wb_error, 0);
+	return err;
+}
+
+/* ---- dropping ---- */
+
+/* Takes page f (referenced) out for good, after its I/O. */
+static void evict_page(struct pagecache *pc, struct frame *f)
+{
+	frame_lock_busy(f);
+	frame_wait(f, FRAME_WRITEBACK);
+	if (f->owner == pc) {
+		u64 pgoff = f->index;
+
+		pagecache_remove(pc, f);
+		if (memobj_mapped(&pc->obj))
+			memobj_unmap(&pc->obj, pgoff, pgoff);
+	}
+	frame_clear_wake(f, FRAME_BUSY);
+}
+
+static void drop_from(struct pagecache *pc, u64 first)
+{
+	u64 key = first;
+
+	for (;;) {
+		u64 irq = spin_lock_irqsave(&pc->lock);
+		struct frame *f = index_next(&pc->index, &key);
+
+		if (f)
+			frame_get(f);
+		spin_unlock_irqrestore(&pc->lock, irq);
+		if (!f)
+			return;
+		evict_page(pc, f);
+		frame_put(f);
+		sched_point();
+	}
+}
+
+void pagecache_truncate(struct pagecache *pc, u64 size)
+{
+	u32 tail = size & (PAGE_SIZE - 1);
+	struct frame *f;
+
+	drop_from(pc, DIV_ROUND_UP(size, PAGE_SIZE));
+	if (!tail)
+		return;
+	f = pagecache_find(pc, size >> PAGE_SHIFT);
+	if (!f)
+		return;
+	frame_wait(f, FRAME_BUSY);
+	if (frame_flags(f) & FRAME_UPTODATE)
+		memset((u8 *)frame_kva(f) + tail, 0, PAGE_SIZE - tail);
+	frame_put(f);
+}
+
+void pagecache_drop(struct pagecache *pc)
+{
+	if (pc->nr_pages)
+		drop_from(pc, 0);
+	index_destroy(&pc->index);
+}
+
+/* ---- as a memory object ---- */
+
+static int cache_obj_get(struct memobj *o, u64 pgoff, struct frame **out)
+{
+	struct pagecache *pc = obj_cache(o);
+	struct frame *f;
+
+	if (pgoff >= cache_pages(pc))
+		return -EFAULT;
+	f = pagecache_find(pc, pgoff);
+	if (!f)
+		return -EAGAIN;
+	if (!(frame_flags(f) & FRAME_UPTODATE)) {
+		frame_put(f);
+		return -EAGAIN;
+	}
+	pagecache_touch(f);
+	*out = f;
+	return 0;
+}
+
+static int cache_obj_load(struct memobj *o, u64 pgoff)
+{
+	struct pagecache *pc = obj_cache(o);
+	struct frame *f;
+	int err;
+
+	if (pgoff >= cache_pages(pc))
+		return -EFAULT;
+	err = pagecache_get(pc, pgoff, &f);
+	if (err == 0)
+		frame_put(f);
+	return err;
+}
+
+static int cache_obj_make_writable(struct memobj *o, u64 pgoff, struct frame *f)
+{
+	struct pagecache *pc = obj_cache(o);
+	u64 pos = pgoff << PAGE_SHIFT;
+	u64 size;
+	int err = 0;
+
+	rwlock_write_lock(&pc->inode->lock);
+	size = inode_size(pc->inode);
+	if (f->owner != pc || pos >= size)
+		err = -EAGAIN;
+	else if (pc->ops->reserve)
+		err = pc->ops->reserve(pc, pos, MIN(size - pos, PAGE_SIZE));
+	if (err == 0) {
+		pagecache_mark_dirty(pc, f);
+		pc->inode->mtime = pc->inode->ctime = time_wall();
+		inode_mark_dirty(pc->inode);
+	}
+	rwlock_write_unlock(&pc->inode->lock);
+	if (err == 0)
+		writeback_balance();
+	return err;
+}
+
+static int cache_obj_sync(struct memobj *o, u64 first, u64 last)
+{
+	struct pagecache *pc = obj_cache(o);
+	int err = pagecache_flush(pc, first, last, PAGECACHE_WAIT);
+
+	return err ? err : inode_sync(pc->inode, 1);
+}
+
+static void cache_obj_get_ref(struct memobj *o)
+{
+	inode_get(obj_cache(o)->inode);
+}
+
+static void cache_obj_put_ref(struct memobj *o)
+{
+	inode_put(obj_cache(o)->inode);
+}
+
+static const struct memobj_ops cache_obj_ops = {
+	.get = cache_obj_get,
+	.load = cache_obj_load,
+	.make_writable = cache_obj_make_writable,
+	.sync = cache_obj_sync,
+	.get_ref = cache_obj_get_ref,
+	.put_ref = cache_obj_put_ref,
+};
+
+static const struct pagecache_ops no_ops;
+
+void pagecache_init(struct pagecache *pc, struct inode *inode, const struct pagecache_ops *ops)
+{
+	memobj_init(&pc->obj, &cache_obj_ops, pc);
+	pc->inode = inode;
+	pc->ops = ops ? ops : &no_ops;
+	spin_init(&pc->lock, "pagecache", RANK_PAGECACHE);
+	index_init(&pc->index);
+	pc->nr_pages = 0;
+	pc->flags = 0;
+	pc->ra_next = 0;
+	pc->ra_size = 0;
+	pc->wb_error = 0;
+}
+
+u64 pagecache_nr_cached(void)
+{
+	return atomic64_read(&pagecache_cached);
+}
+
+u64 pagecache_nr_dirty(void)
+{
+	return atomic64_read(&pagecache_dirty);
+}
+
+u64 pagecache_nr_writeback(void)
+{
+	return atomic64_read(&pagecache_writing);
+}

@@ -1,0 +1,21 @@
+/* Shared by pagecache.c (pages and I/O state), pagecache_rw.c (read, write) and pagecache_reclaim.c. */
+#pragma once
+
+#include "fs/pagecache.h"
+
+/* A new frame of the cache: BUSY, in the index, one reference for the caller besides. -EEXIST: someone was faster. */
+int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out);
+/* Takes a BUSY frame out of the index: owner becomes NULL; drops the index's reference. Mappings are the caller's. */
+void pagecache_remove(struct pagecache *pc, struct frame *f);
+/* A frame was used: second chance for it. */
+static inline void pagecache_touch(struct frame *f)
+{
+	if (!(atomic_read(&f->flags) & FRAME_ACCESSED))
+		atomic_or(&f->flags, FRAME_ACCESSED);
+}
+
+/* pagecache_reclaim.c: the list of reclaimable frames. */
+void pagecache_lru_add(struct frame *f);
+void pagecache_lru_remove(struct frame *f);
+
+extern struct atomic64 pagecache_cached, pagecache_dirty, pagecache_writing;

@@ -1,0 +1,127 @@
+/*
+ * Giving clean cached pages back: one list of all reclaimable frames, oldest
+ * first, with a second chance for those used since the last look (FRAME_ACCESSED).
+ *
+ * Whoever takes a frame out of its cache holds it BUSY; while BUSY is held by us
+ * and owner is set, the cache cannot go away, because dropping a cache takes
+ * each frame BUSY first. A mapped page is unmapped after it left the index, under a reference
+ * on its inode.
+ */
+#include "fs/inode.h"
+#include "fs/pagecache_internal.h"
+#include "lib/errno.h"
+#include "mm/reclaim.h"
+#include "sync/sched.h"
+
+#define SCAN_BATCH 32u
+
+static struct {
+	struct spinlock lock; /* the list and FRAME_LRU */
+	struct list pages;
+	u64 nr;
+} lru = {.lock = SPINLOCK_INIT("lru", RANK_LRU), .pages = LIST_INIT(lru.pages)};
+
+void pagecache_lru_add(struct frame *f)
+{
+	u64 irq = spin_lock_irqsave(&lru.lock);
+
+	atomic_or(&f->flags, FRAME_LRU);
+	list_add_tail(&f->link, &lru.pages);
+	lru.nr++;
+	spin_unlock_irqrestore(&lru.lock, irq);
+}
+
+static void lru_remove_locked(struct frame *f)
+{
+	if (!(atomic_read(&f->flags) & FRAME_LRU))
+		return;
+	atomic_and(&f->flags, ~FRAME_LRU);
+	list_del(&f->link);
+	lru.nr--;
+}
+
+void pagecache_lru_remove(struct frame *f)
+{
+	u64 irq = spin_lock_irqsave(&lru.lock);
+
+	lru_remove_locked(f);
+	spin_unlock_irqrestore(&lru.lock, irq);
+}
+
+/* Takes up to a batch of candidates from the old end; each is referenced and moved to the young end meanwhile. */
+static u32 isolate(struct frame **batch, u64 *budget)
+{
+	u64 irq = spin_lock_irqsave(&lru.lock);
+	u32 nr = 0;
+
+	while (nr < SCAN_BATCH && *budget && !list_empty(&lru.pages)) {
+		struct frame *f = list_first_entry(&lru.pages, struct frame, link);
+		u32 flags = atomic_read(&f->flags);
+
+		(*budget)--;
+		list_move_tail(&f->link, &lru.pages);
+		if (flags & FRAME_ACCESSED) {
+			atomic_and(&f->flags, ~FRAME_ACCESSED);
+			continue;
+		}
+		if (flags & (FRAME_BUSY | FRAME_DIRTY | FRAME_WRITEBACK))
+			continue;
+		frame_get(f);
+		batch[nr++] = f;
+	}
+	spin_unlock_irqrestore(&lru.lock, irq);
+	return nr;
+}
+
+/* The frame is BUSY by us. 1 when it left its cache. */
+static u32 take_out(struct frame *f)
+{
+	struct pagecache *pc = f->owner;
+	struct inode *pinned = NULL;
+	u64 pgoff = f->index;
+
+	if (!pc || (atomic_read(&f->flags) & (FRAME_DIRTY | FRAME_WRITEBACK)) || atomic_read(&f->refs) != 2)
+		return 0;
+	if (memobj_mapped(&pc->obj)) {
+		/* An unlinked file would be evicted by our put: leave it to its users. */
+		if (pc->inode->nlink == 0 || !refcount_get_not_zero(&pc->inode->refs))
+			return 0;
+		pinned = pc->inode;
+	}
+	pagecache_remove(pc, f);
+	if (pinned) {
+		memobj_unmap(&pc->obj, pgoff, pgoff);
+		inode_put(pinned);
+	}
+	return 1;
+}
+
+static u64 pagecache_scan(u64 want)
+{
+	struct frame *batch[SCAN_BATCH];
+	u64 budget = READ_ONCE(lru.nr) * 2 + SCAN_BATCH;
+	u64 freed = 0;
+
+	while (freed < want && budget) {
+		u32 nr = isolate(batch, &budget);
+
+		for (u32 i = 0; i < nr; i++) {
+			if (frame_try_busy(batch[i])) {
+				freed += take_out(batch[i]);
+				frame_clear_wake(batch[i], FRAME_BUSY);
+			}
+			frame_put(batch[i]);
+		}
+		sched_point();
+	}
+	if (freed < want)
+		writeback_kick();
+	return freed;
+}
+
+static struct shrinker shrinker = {.name = "page cache", .scan = pagecache_scan};
+
+void pagecache_reclaim_init(void)
+{
+	reclaim_register(&shrinker);
+}

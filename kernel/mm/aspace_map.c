@@ -1,0 +1,535 @@
+/*
+ * Changing the set of VMAs: mmap, munmap, mprotect, brk. Each is: prepare
+ * (allocate, cut at the edges: may fail), then commit (cannot).
+ */
+#include "lib/assert.h"
+#include "lib/checked.h"
+#include "lib/errno.h"
+#include "mm/aspace_priv.h"
+#include "mm/stat.h"
+
+/* ---- VMAs in and out ---- */
+
+void aspace_insert(struct aspace *as, struct vma *v)
+{
+	vma_insert(&as->vmas, v);
+	as->nr_pages += vma_pages(v);
+	if (as->nr_pages > as->peak_pages)
+		as->peak_pages = as->nr_pages;
+	if (v->obj)
+		memobj_link(v);
+}
+
+void aspace_erase(struct aspace *as, struct vma *v)
+{
+	if (v->obj)
+		memobj_unlink(v);
+	vma_erase(&as->vmas, v);
+	as->nr_pages -= vma_pages(v);
+}
+
+void aspace_resize(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t end)
+{
+	u64 shift = (start - v->start) >> PAGE_SHIFT; /* modulo 2^64 when it grows down */
+
+	shift = start >= v->start ? shift : -((v->start - start) >> PAGE_SHIFT);
+	if (v->obj)
+		mutex_lock(&v->obj->lock);
+	as->nr_pages += ((end - start) >> PAGE_SHIFT) - vma_pages(v);
+	v->pgoff += shift;
+	v->apgoff += shift;
+	vma_resize(&as->vmas, v, start, end);
+	if (v->obj)
+		mutex_unlock(&v->obj->lock);
+	if (as->nr_pages > as->peak_pages)
+		as->peak_pages = as->nr_pages;
+}
+
+/* ---- who has the amap (mm/anon.h A1–A3) ---- */
+
+int vma_unshare(struct vma *v)
+{
+	struct amap *old = v->amap, *copy;
+
+	if (!(v->flags & VMA_NEEDS_COPY))
+		return 0;
+	if (amap_shared(old)) {
+		copy = amap_clone(old);
+		if (!copy)
+			return -ENOMEM;
+		v->amap = copy;
+		amap_put(old);
+	}
+	__atomic_fetch_and(&v->flags, ~(u32)VMA_NEEDS_COPY, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int vma_privatise(struct vma *v)
+{
+	struct amap *own;
+
+	if (!v->amap || (v->flags & VMA_NEEDS_COPY) || !amap_shared(v->amap))
+		return 0;
+	own = amap_create();
+	if (!own)
+		return -ENOMEM;
+	if (amap_move(own, v->apgoff, v->amap, v->apgoff, vma_pages(v)) != 0) {
+		amap_put(own);
+		return -ENOMEM;
+	}
+	amap_put(v->amap);
+	v->amap = own;
+	return 0;
+}
+
+int vma_headroom(struct vma *v, u64 nr)
+{
+	u64 by;
+	int err = vma_privatise(v);
+
+	if (err || v->apgoff >= nr)
+		return err;
+	if (!v->amap) {
+		v->apgoff = nr;
+		return 0;
+	}
+	err = vma_unshare(v);
+	if (err)
+		return err;
+	/* As much room as there is content: growing by single pages shifts seldom. */
+	by = ALIGN_UP(MAX(nr, vma_pages(v)), (u64)INDEX_WIDTH);
+	err = amap_shift(v->amap, by);
+	if (!err)
+		v->apgoff += by;
+	return err;
+}
+
+/* ---- cutting and joining ---- */
+
+static int vma_split(struct aspace *as, struct vma *v, vaddr_t at)
+{
+	struct vma *hi;
+
+	DEBUG_ASSERT(v->start < at && at < v->end);
+	if (as->vmas.nr >= ASPACE_MAX_VMAS)
+		return -ENOMEM;
+	hi = vma_create(as);
+	if (!hi)
+		return -ENOMEM;
+	if (v->amap && vma_unshare(v) != 0) {
+		vma_free(hi);
+		return -ENOMEM;
+	}
+	hi->start = at;
+	hi->end = v->end;
+	hi->flags = v->flags;
+	hi->max_prot = v->max_prot;
+	hi->pgoff = vma_pgoff(v, at);
+	hi->apgoff = vma_key(v, at);
+	hi->file_end = v->file_end;
+	hi->w_start = MAX(v->w_start, at);
+	hi->w_end = v->w_end;
+	v->w_end = MIN(v->w_end, at);
+	if (v->flags & VMA_STACK)
+		hi->flags &= ~(u32)VMA_STACK; /* only the lowest piece grows */
+	hi->amap = v->amap;
+	if (hi->amap)
+		amap_get(hi->amap);
+	hi->obj = v->obj;
+	if (hi->obj)
+		hi->obj->ops->get_ref(hi->obj);
+	if (v->file)
+		hi->file = aspace_share_file(v->file);
+	aspace_resize(as, v, v->start, at);
+	aspace_insert(as, hi);
+	return 0;
+}
+
+int aspace_isolate(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct vma *v = vma_find(&as->vmas, start);
+	int err = 0;
+
+	if (v && v->start < start)
+		err = vma_split(as, v, start);
+	if (err)
+		return err;
+	v = vma_find(&as->vmas, end - 1);
+	if (v && v->start < end && v->end > end)
+		err = vma_split(as, v, end);
+	return err;
+}
+
+/* Makes one amap of two neighbours' (either may be NULL). False: it cannot be, or costs too much. Nothing changed then. */
+static bool merge_amaps(struct vma *a, struct vma *b)
+{
+	u64 nr = vma_pages(a);
+
+	if (!b->amap)
+		return !a->amap || vma_privatise(a) == 0;
+	if (!a->amap) {
+		if (vma_headroom(b, nr) != 0)
+			return false;
+		a->amap = b->amap;
+		a->apgoff = b->apgoff - nr;
+		a->flags |= b->flags & VMA_NEEDS_COPY;
+		b->amap = NULL;
+		return true;
+	}
+	if (a->amap == b->amap) {
+		if (a->apgoff + nr != b->apgoff)
+			return false;
+		amap_put(b->amap);
+		b->amap = NULL;
+		return true;
+	}
+	if ((a->flags | b->flags) & VMA_NEEDS_COPY || amap_shared(a->amap) ||
+		amap_shared(b->amap) || b->amap->pages.count > 1024)
+		return false;
+	if (amap_move(a->amap, a->apgoff + nr, b->amap, b->apgoff, vma_pages(b)) != 0)
+		return false;
+	amap_put(b->amap);
+	b->amap = NULL;
+	return true;
+}
+
+static bool vma_merge(struct aspace *as, struct vma *a, struct vma *b)
+{
+	LIST_HEAD(dead);
+
+	if (!vma_mergeable(a, b) || !merge_amaps(a, b))
+		return false;
+	a->flags |= b->flags & VMA_ZERO_SEEN;
+	if (b->w_start < b->w_end) {
+		a->w_start = a->w_start < a->w_end ? MIN(a->w_start, b->w_start) : b->w_start;
+		a->w_end = MAX(a->w_end, b->w_end);
+	}
+	aspace_erase(as, b);
+	aspace_resize(as, a, a->start, b->end);
+	/* a holds a reference to the same object and file: neither of these is the last. */
+	list_add(&b->obj_link, &dead);
+	aspace_release(&dead);
+	return true;
+}
+
+void aspace_merge(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct vma *v = vma_find(&as->vmas, start ? start - 1 : 0), *next;
+
+	while (v && v->start < end) {
+		next = vma_next(v);
+		if (!next || next->start > end)
+			return;
+		if (!vma_merge(as, v, next))
+			v = next;
+	}
+}
+
+/* ---- taking away ---- */
+
+void aspace_unhook(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct tlb tlb;
+
+	tlb_start(&tlb, &as->pt);
+	pt_lock(&as->pt);
+	pt_unmap(&as->pt, start, end, &tlb);
+	pt_unlock(&as->pt);
+	tlb_finish(&tlb);
+}
+
+void aspace_detach(struct aspace *as, vaddr_t start, vaddr_t end, struct list *dead)
+{
+	struct vma *v = vma_find(&as->vmas, start), *next;
+
+	for (; v && v->start < end; v = next) {
+		next = vma_next(v);
+		DEBUG_ASSERT(v->start >= start && v->end <= end);
+		aspace_erase(as, v);
+		if (v->amap && amap_shared(v->amap) && !(v->flags & VMA_NEEDS_COPY)) {
+			/* A piece (A2): the other pieces' keys must be free to grow over these. */
+			atomic64_sub(&as->resident, amap_erase(v->amap, v->apgoff, vma_pages(v)));
+			amap_put(v->amap);
+			v->amap = NULL;
+		} else if (v->amap) {
+			atomic64_sub(&as->resident, v->amap->pages.count);
+		}
+		list_add_tail(&v->obj_link, dead);
+	}
+}
+
+void aspace_release(struct list *dead)
+{
+	struct vma *v, *next;
+
+	list_for_each_entry_safe(v, next, dead, obj_link) {
+		if (v->amap)
+			amap_put(v->amap);
+		if (v->obj)
+			v->obj->ops->put_ref(v->obj);
+		if (v->file)
+			aspace_release_file(v->file);
+		vma_free(v);
+	}
+}
+
+int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
+{
+	LIST_HEAD(dead);
+	vaddr_t end;
+	int err;
+
+	if (!len || !user_pages(start, len, &end))
+		return -EINVAL;
+	rwlock_write_lock(&as->lock);
+	if (vma_range_free(&as->vmas, start, end)) {
+		rwlock_write_unlock(&as->lock);
+		return 0;
+	}
+	err = aspace_isolate(as, start, end);
+	if (!err) {
+		aspace_unhook(as, start, end);
+		aspace_detach(as, start, end, &dead);
+	}
+	rwlock_write_unlock(&as->lock);
+	aspace_release(&dead);
+	return err;
+}
+
+/* ---- mmap ---- */
+
+u64 aspace_count(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct vma *v = vma_find(&as->vmas, start);
+	u64 nr = 0;
+
+	for (; v && v->start < end; v = vma_next(v))
+		nr += (MIN(v->end, end) - MAX(v->start, start)) >> PAGE_SHIFT;
+	return nr;
+}
+
+bool aspace_covered(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct vma *v = vma_find(&as->vmas, start);
+
+	for (; v && v->start <= start; v = vma_next(v)) {
+		start = v->end;
+		if (start >= end)
+			return true;
+	}
+	return start >= end;
+}
+
+vaddr_t aspace_find_place(struct aspace *as, u64 len)
+{
+	vaddr_t at = vma_find_hole(&as->vmas, len, USER_MIN, as->mmap_top);
+
+	return at ? at : vma_find_hole(&as->vmas, len, USER_MIN, USER_MMAP_END);
+}
+
+/* Where it goes, or -errno. */
+static long choose_place(struct aspace *as, const struct map_request *rq, u64 len)
+{
+	vaddr_t at = PAGE_ALIGN_DOWN(rq->addr);
+
+	if (rq->place == MAP_ANY) {
+		if (at >= USER_MIN && range_ok(at, len, user_end) &&
+			vma_range_free(&as->vmas, at, at + len) &&
+			!(at < USER_DEFAULT_END && at + len > USER_MMAP_END))
+			return (long)at;
+		at = aspace_find_place(as, len);
+		return at ? (long)at : -ENOMEM;
+	}
+	if (at != rq->addr)
+		return -EINVAL;
+	if (!range_ok(at, len, user_end))
+		return -ENOMEM;
+	if (at < USER_MIN)
+		return -EPERM;
+	/* The two pages of isolate=1. */
+	if (range_overlaps(at, at + len, USER_TRAPFRAME, USER_DEFAULT_END))
+		return -ENOMEM;
+	if (rq->place == MAP_AT_FREE && !vma_range_free(&as->vmas, at, at + len))
+		return -EEXIST;
+	return (long)at;
+}
+
+static bool counts_as_data(u32 flags)
+{
+	return (flags & (VMA_WRITE | VMA_SHARED | VMA_STACK)) == VMA_WRITE;
+}
+
+/* `replaced` pages go away for it. */
+static int check_limits(struct aspace *as, u32 flags, u64 nr, u64 replaced)
+{
+	if (as->vmas.nr >= ASPACE_MAX_VMAS)
+		return -ENOMEM;
+	if (as->nr_pages - replaced + nr > as->limit_pages)
+		return -ENOMEM;
+	/* More than all the RAM there is can never be kept, however little of it is used now. */
+	if (counts_as_data(flags) && !(flags & VMA_NORESERVE) && nr > frame_total())
+		return -ENOMEM;
+	return 0;
+}
+
+static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u64 len)
+{
+	v->start = at;
+	v->end = at + len;
+	v->flags = (rq->flags & ~(u32)(VMA_READ | VMA_WRITE | VMA_EXEC)) | rq->prot;
+	v->max_prot = rq->max_prot | rq->prot;
+	v->pgoff = rq->pgoff;
+	if (rq->file_bytes && rq->file_bytes < len)
+		v->file_end = at + rq->file_bytes;
+	/* A stack grows down: its keys end at a power of 64, with room below. */
+	if (v->flags & VMA_STACK)
+		v->apgoff = ALIGN_UP(len >> PAGE_SHIFT, 4096ul) - (len >> PAGE_SHIFT);
+}
+
+/* Puts v, which has its references, in its place. The address or -errno; as->lock is held. */
+static long map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len,
+	struct list *dead)
+{
+	long at = choose_place(as, rq, len);
+	bool taken;
+	int err;
+
+	if (at < 0)
+		return at;
+	taken = rq->place == MAP_AT && !vma_range_free(&as->vmas, (vaddr_t)at, (vaddr_t)at + len);
+	err = check_limits(as, rq->flags | rq->prot, len >> PAGE_SHIFT,
+		taken ? aspace_count(as, (vaddr_t)at, (vaddr_t)at + len) : 0);
+	if (!err && taken)
+		err = aspace_isolate(as, (vaddr_t)at, (vaddr_t)at + len);
+	if (err)
+		return err;
+	if (taken) {
+		aspace_unhook(as, (vaddr_t)at, (vaddr_t)at + len);
+		aspace_detach(as, (vaddr_t)at, (vaddr_t)at + len, dead);
+	}
+	fill_vma(v, rq, (vaddr_t)at, len);
+	aspace_insert(as, v);
+	aspace_merge(as, v->start, v->end);
+	return at;
+}
+
+long aspace_map(struct aspace *as, const struct map_request *rq)
+{
+	u64 len = PAGE_ALIGN_UP(rq->len);
+	LIST_HEAD(dead);
+	struct vma *v;
+	long at;
+
+	if (!rq->len)
+		return -EINVAL;
+	if (len < rq->len || len > user_end)
+		return -ENOMEM;
+	if (rq->pgoff + (len >> PAGE_SHIFT) < rq->pgoff)
+		return -EOVERFLOW;
+	DEBUG_ASSERT(rq->obj || !(rq->flags & VMA_SHARED));
+	v = vma_create(as);
+	if (!v)
+		return -ENOMEM;
+	v->obj = rq->obj;
+	if (v->obj)
+		v->obj->ops->get_ref(v->obj);
+	if (rq->file)
+		v->file = aspace_share_file(rq->file);
+	rwlock_write_lock(&as->lock);
+	at = map_locked(as, v, rq, len, &dead);
+	rwlock_write_unlock(&as->lock);
+	if (at < 0)
+		list_add(&v->obj_link, &dead);
+	aspace_release(&dead);
+	return at;
+}
+
+/* ---- mprotect ---- */
+
+void aspace_set_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear, u32 set)
+{
+	struct vma *v;
+
+	for (v = vma_find(&as->vmas, start); v && v->start < end; v = vma_next(v))
+		v->flags = (v->flags & ~clear) | set;
+	aspace_merge(as, start, end);
+}
+
+int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
+{
+	struct vma *v;
+	struct tlb tlb;
+	vaddr_t end, at;
+	int err = 0;
+
+	if (start & ~PAGE_MASK)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (!user_pages(start, len, &end))
+		return -ENOMEM;
+	rwlock_write_lock(&as->lock);
+	for (v = vma_find(&as->vmas, start), at = start; at < end && !err; v = vma_next(v)) {
+		if (!v || v->start > at)
+			err = -ENOMEM;
+		else if (prot & ~v->max_prot)
+			err = -EACCES;
+		else
+			at = v->end;
+	}
+	if (!err)
+		err = aspace_isolate(as, start, end);
+	if (err)
+		goto out_unlock;
+	tlb_start(&tlb, &as->pt);
+	pt_lock(&as->pt);
+	if (!prot)
+		pt_unmap(&as->pt, start, end, &tlb);
+	else
+		pt_protect(&as->pt, start, end, (prot & VMA_WRITE) ? prot | PT_READ : prot, &tlb);
+	pt_unlock(&as->pt);
+	tlb_finish(&tlb);
+	aspace_set_flags(as, start, end, VMA_READ | VMA_WRITE | VMA_EXEC, prot);
+out_unlock:
+	rwlock_write_unlock(&as->lock);
+	return err;
+}
+
+/* ---- brk ---- */
+
+vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
+{
+	vaddr_t old_end, new_end, brk;
+	struct map_request rq = {
+		.prot = VMA_READ | VMA_WRITE,
+		.max_prot = VMA_READ | VMA_WRITE | VMA_EXEC,
+		.flags = VMA_HEAP,
+		.place = MAP_AT_FREE,
+	};
+	struct vma *above;
+	u64 data;
+
+	brk = READ_ONCE(as->brk);
+	if (want < as->brk_start || want > USER_MMAP_END)
+		return brk;
+	old_end = PAGE_ALIGN_UP(brk);
+	new_end = PAGE_ALIGN_UP(want);
+	data = (want - as->brk_start) + (as->data_end - as->data_start);
+	if (want > brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
+		return brk;
+	if (new_end < old_end && aspace_unmap(as, new_end, old_end - new_end) != 0)
+		return brk;
+	if (new_end > old_end) {
+		rwlock_read_lock(&as->lock);
+		above = vma_find(&as->vmas, old_end);
+		if (above && (above->flags & VMA_STACK) && above->start - MIN(new_end, above->start) < STACK_GUARD_GAP)
+			new_end = 0;
+		rwlock_read_unlock(&as->lock);
+		rq.addr = old_end;
+		rq.len = new_end - old_end;
+		if (!new_end || aspace_map(as, &rq) < 0)
+			return brk;
+	}
+	WRITE_ONCE(as->brk, want);
+	return want;
+}

@@ -1,0 +1,629 @@
+/*
+ * Page faults. See mm/fault.h.
+ *
+ * One attempt holds as->lock for reading and goes check -> locate -> make
+ * present -> map. What cannot be done under it (device I/O, changing the VMA,
+ * waiting for memory) ends the attempt with one of the AGAIN_ answers; it is done
+ * with no lock held, and everything starts over.
+ *
+ *	case                        answer
+ *	no VMA, stack just above    AGAIN_GROW: grow it (write lock)
+ *	private, slot, read         map it read-only, or writable if it is ours alone
+ *	private, slot, write        ours alone: map writable; else copy into a new frame (COW)
+ *	private, amap shared, write AGAIN_UNSHARE: clone the amap first (write lock)
+ *	private, no slot, object    read: map the object's page read-only; write: copy it
+ *	private, no slot, none      read: map the zero page; write: a new zeroed frame
+ *	shared                      read: map read-only; write: AGAIN_DIRTY until the page is dirty, then map writable
+ *	object's page not in        AGAIN_LOAD
+ *
+ * A read fault also maps what is present in the 64 KiB around it.
+ */
+#include "mm/fault.h"
+
+#include "arch/riscv/arch.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mm/aspace_priv.h"
+#include "mm/reclaim.h"
+#include "mm/stat.h"
+
+#define AROUND_PAGES 16
+#define AROUND_BYTES (AROUND_PAGES * PAGE_SIZE)
+#define HUGE_AHEAD 16 /* pages filled at once where the program asked for huge pages */
+#define MAX_TRIES 1000
+
+/* Besides enum fault_result, what one attempt may answer. */
+enum { AGAIN = 100, AGAIN_GROW, AGAIN_UNSHARE, AGAIN_LOAD, AGAIN_DIRTY, AGAIN_TABLE, AGAIN_MEMORY };
+
+struct faultctx {
+	struct aspace *as;
+	vaddr_t va; /* page */
+	enum access access;
+	u32 memory_tries;
+	u32 major;
+	/* set by the attempt */
+	struct vma *vma;     /* valid under as->lock */
+	struct memobj *obj;  /* AGAIN_LOAD, AGAIN_DIRTY: referenced */
+	struct frame *frame; /* AGAIN_DIRTY: referenced */
+	u64 pgoff;           /* in obj */
+};
+
+static struct frame *zero_frame;
+
+void fault_init(void)
+{
+	zero_frame = frame_alloc(0, FRAME_KERNEL, ALLOC_ZERO);
+	if (!zero_frame)
+		panic("no memory for the zero page");
+}
+
+/* ---- mapping; pt->lock is held ---- */
+
+static inline u32 leaf_prot(const struct vma *v, bool writable)
+{
+	u32 prot = PT_USER | (v->flags & (VMA_READ | VMA_EXEC));
+
+	if (v->flags & VMA_WRITE)
+		prot |= PT_READ; /* there is no write without read */
+	return writable ? prot | PT_WRITE : prot;
+}
+
+static int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
+{
+	int err = pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
+
+	if (!err && (prot & PT_WRITE) && !(va >= v->w_start && va < v->w_end)) {
+		if (v->w_start >= v->w_end) {
+			v->w_start = va;
+			v->w_end = va + PAGE_SIZE;
+		} else {
+			v->w_start = MIN(v->w_start, va);
+			v->w_end = MAX(v->w_end, va + PAGE_SIZE);
+		}
+	}
+	return err;
+}
+
+/* Code must be seen by instruction fetch: once for each frame, when it is first mapped executable. */
+static void sync_code(const struct vma *v, struct frame *f)
+{
+	if (likely(!(v->flags & VMA_EXEC)) || (atomic_read(&f->flags) & FRAME_EXEC))
+		return;
+	atomic_or(&f->flags, FRAME_EXEC);
+	arch_flush_icache();
+	arch_flush_icache_all(~0ul);
+}
+
+/* ---- private pages ---- */
+
+/* This slot's frame may be written in place by v. amap->lock held. */
+static inline bool slot_owned(const struct vma *v, const struct frame *f)
+{
+	return !(v->flags & VMA_NEEDS_COPY) && atomic_read(&f->refs) == 1;
+}
+
+static struct amap *amap_of(struct vma *v)
+{
+	struct amap *am = READ_ONCE(v->amap), *fresh, *none = NULL;
+
+	if (likely(am))
+		return am;
+	fresh = amap_create();
+	if (!fresh)
+		return NULL;
+	if (__atomic_compare_exchange_n(&v->amap, &none, fresh, false, __ATOMIC_ACQ_REL,
+		__ATOMIC_ACQUIRE))
+		return fresh;
+	amap_put(fresh); /* another thread was faster */
+	return none;
+}
+
+/*
+ * Slots and translations of v stand still: for mapping what is not in a slot.
+ * Another thread may give v its first amap at any time, and fills it under
+ * these locks: with pt->lock held, either we see that amap or it is still empty.
+ */
+static struct amap *slots_lock(struct vma *v)
+{
+	for (;;) {
+		struct amap *am = READ_ONCE(v->amap);
+
+		if (am)
+			spin_lock(&am->lock);
+		pt_lock(&v->as->pt);
+		if (likely(READ_ONCE(v->amap) == am))
+			return am;
+		pt_unlock(&v->as->pt);
+		if (am)
+			spin_unlock(&am->lock);
+	}
+}
+
+static void slots_unlock(struct vma *v, struct amap *am)
+{
+	pt_unlock(&v->as->pt);
+	if (am)
+		spin_unlock(&am->lock);
+}
+
+/*
+ * Puts f, new and filled, in the slot of va in place of `old` (NULL: none), and
+ * maps it writable. Takes over the reference to f. AGAIN when someone else changed the slot.
+ */
+static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct frame *old,
+	u32 used)
+{
+	struct vma *v = fc->vma;
+	struct amap *am = amap_of(v);
+	u64 key = vma_key(v, va);
+	int err;
+
+	if (!am)
+		goto out_memory;
+	spin_lock(&am->lock);
+	if (unlikely(index_get(&am->pages, key) != old)) {
+		spin_unlock(&am->lock);
+		frame_put(f);
+		return AGAIN;
+	}
+	if (unlikely(index_set(&am->pages, key, f) != 0)) {
+		spin_unlock(&am->lock);
+		goto out_memory;
+	}
+	f->owner = am;
+	f->index = key;
+	pt_lock(&v->as->pt);
+	if (old || v->obj || (v->flags & VMA_ZERO_SEEN)) {
+		struct tlb tlb;
+
+		/* Nobody may go on reading the old page while another writes the new one. */
+		tlb_start(&tlb, &v->as->pt);
+		pt_unmap(&v->as->pt, va, va + PAGE_SIZE, &tlb);
+		tlb_finish(&tlb);
+	}
+	err = map_leaf(v, va, f, leaf_prot(v, v->flags & VMA_WRITE) | used);
+	pt_unlock(&v->as->pt);
+	spin_unlock(&am->lock);
+	if (old) {
+		frame_put(old);
+	} else {
+		atomic64_inc(&v->as->resident);
+		atomic64_inc(&vm_stats.anon_frames);
+	}
+	return unlikely(err) ? AGAIN_TABLE : FAULT_DONE;
+out_memory:
+	frame_put(f);
+	return AGAIN_MEMORY;
+}
+
+/* Copy-on-write from `src`, which the caller references; old: src is what the slot holds now. Drops that reference. */
+static int private_copy(struct faultctx *fc, struct frame *src, struct frame *old)
+{
+	struct vma *v = fc->vma;
+	struct frame *f = frame_alloc(0, FRAME_ANON, ALLOC_USER);
+	int r = AGAIN_MEMORY;
+
+	if (f) {
+		page_copy(frame_kva(f), frame_kva(src));
+		if (!old && v->file_end && v->file_end < fc->va + PAGE_SIZE) {
+			u64 keep = v->file_end - fc->va;
+
+			memset((u8 *)frame_kva(f) + keep, 0, PAGE_SIZE - keep);
+		}
+		sync_code(v, f);
+		atomic64_inc(&vm_stats.cow_copies);
+		r = slot_fill(fc, fc->va, f, old, PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
+	}
+	frame_put(src);
+	return r;
+}
+
+static int zero_fill_one(struct faultctx *fc, vaddr_t va, u32 used)
+{
+	struct frame *f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
+
+	if (!f)
+		return AGAIN_MEMORY;
+	atomic64_inc(&vm_stats.anon_new);
+	return slot_fill(fc, va, f, NULL, used);
+}
+
+static int zero_write(struct faultctx *fc)
+{
+	struct vma *v = fc->vma;
+	int r = zero_fill_one(fc, fc->va, PT_ACCESSED | PT_DIRTY);
+
+	if (likely(!(v->flags & VMA_HUGE)) || v->obj || r != FAULT_DONE)
+		return r;
+	/* A luxury: whatever stops it is no failure. */
+	for (u32 i = 1; i < HUGE_AHEAD; i++) {
+		vaddr_t va = fc->va + i * PAGE_SIZE;
+
+		if (va >= v->end || !(va & ~HUGE_MASK) || index_get(&v->amap->pages, vma_key(v, va)) ||
+			zero_fill_one(fc, va, 0) != FAULT_DONE)
+			break;
+	}
+	return r;
+}
+
+static int zero_read(struct faultctx *fc)
+{
+	struct vma *v = fc->vma;
+	struct amap *am;
+	int r = FAULT_DONE;
+
+	sync_code(v, zero_frame);
+	__atomic_fetch_or(&v->flags, VMA_ZERO_SEEN, __ATOMIC_RELAXED);
+	am = slots_lock(v);
+	if (am && index_get(&am->pages, vma_key(v, fc->va)))
+		r = AGAIN;
+	else if (map_leaf(v, fc->va, zero_frame, leaf_prot(v, false) | PT_ACCESSED) != 0)
+		r = AGAIN_TABLE;
+	slots_unlock(v, am);
+	return r;
+}
+
+/* ---- pages of objects ---- */
+
+/* A referenced frame of the object at fc->va, or an answer. */
+static int object_get(struct faultctx *fc, struct frame **out)
+{
+	struct vma *v = fc->vma;
+	u64 pgoff = vma_pgoff(v, fc->va);
+
+	switch (v->obj->ops->get(v->obj, pgoff, out)) {
+	case 0:
+		return FAULT_DONE;
+	case -EAGAIN:
+		fc->obj = v->obj;
+		fc->pgoff = pgoff;
+		v->obj->ops->get_ref(v->obj);
+		return AGAIN_LOAD;
+	case -ENOMEM:
+		return AGAIN_MEMORY;
+	default:
+		return FAULT_BUS;
+	}
+}
+
+/* The neighbours of a read fault. Slots come before object pages; what is mapped already stays. */
+static void fault_around(struct faultctx *fc)
+{
+	struct vma *v = fc->vma;
+	vaddr_t start = MAX(ALIGN_DOWN(fc->va, AROUND_BYTES), v->start);
+	vaddr_t end = MIN(ALIGN_DOWN(fc->va, AROUND_BYTES) + AROUND_BYTES, v->end);
+	struct frame *pages[AROUND_PAGES];
+	struct amap *am;
+	u32 nr = (u32)((end - start) >> PAGE_SHIFT), mapped = 0;
+
+	for (u32 i = 0; i < nr; i++) {
+		vaddr_t va = start + i * PAGE_SIZE;
+
+		pages[i] = NULL;
+		if (!v->obj || va == fc->va || (v->file_end && va + PAGE_SIZE > v->file_end))
+			continue;
+		if (v->obj->ops->get(v->obj, vma_pgoff(v, va), &pages[i]) != 0)
+			pages[i] = NULL;
+		else
+			sync_code(v, pages[i]);
+	}
+	am = slots_lock(v);
+	for (u32 i = 0; i < nr; i++) {
+		vaddr_t va = start + i * PAGE_SIZE;
+		struct frame *slot = am ? index_get(&am->pages, vma_key(v, va)) : NULL;
+		struct frame *f = slot ? slot : pages[i];
+		bool own = slot && (v->flags & VMA_WRITE) && slot_owned(v, slot);
+		struct pt_entry e;
+
+		if (!f || va == fc->va || (!slot && f->owner != v->obj->owner))
+			continue;
+		if (slot && (v->flags & VMA_EXEC) && !(atomic_read(&f->flags) & FRAME_EXEC))
+			continue;
+		if (pt_query(&v->as->pt, va, &e) == 0)
+			continue;
+		if (map_leaf(v, va, f, leaf_prot(v, own)) != 0)
+			break;
+		mapped++;
+	}
+	slots_unlock(v, am);
+	for (u32 i = 0; i < nr; i++) {
+		if (pages[i])
+			frame_put(pages[i]);
+	}
+	atomic64_add(&vm_stats.around, mapped);
+	if (v->obj)
+		atomic64_add(&v->as->mapped_file, mapped);
+}
+
+/* Maps the object's page f, whose reference is dropped. writable: of a shared mapping. */
+static int object_map(struct faultctx *fc, struct frame *f, bool writable)
+{
+	struct vma *v = fc->vma;
+	struct amap *am;
+	int r = AGAIN;
+
+	sync_code(v, f);
+	am = slots_lock(v);
+	if (f->owner != v->obj->owner || (am && index_get(&am->pages, vma_key(v, fc->va))))
+		r = AGAIN;
+	else if (writable && v->obj->ops->make_writable && !(atomic_read(&f->flags) & FRAME_DIRTY))
+		r = AGAIN; /* written back meanwhile */
+	else if (map_leaf(v, fc->va, f, leaf_prot(v, writable) | PT_ACCESSED | (writable ? PT_DIRTY : 0)) != 0)
+		r = AGAIN_TABLE;
+	else
+		r = FAULT_DONE;
+	slots_unlock(v, am);
+	frame_put(f);
+	if (r == FAULT_DONE) {
+		atomic64_inc(&v->as->mapped_file);
+		if (!writable)
+			fault_around(fc);
+	}
+	return r;
+}
+
+static int fault_shared(struct faultctx *fc)
+{
+	struct vma *v = fc->vma;
+	bool write = fc->access == ACCESS_WRITE;
+	struct frame *f;
+	int r = object_get(fc, &f);
+
+	if (r != FAULT_DONE)
+		return r;
+	if (write && v->obj->ops->make_writable && !(atomic_read(&f->flags) & FRAME_DIRTY)) {
+		fc->obj = v->obj;
+		fc->pgoff = vma_pgoff(v, fc->va);
+		fc->frame = f;
+		v->obj->ops->get_ref(v->obj);
+		return AGAIN_DIRTY;
+	}
+	/* Where nobody needs to know of writes, the first fault may be the last. */
+	return object_map(fc, f, write || (!v->obj->ops->make_writable && (v->flags & VMA_WRITE)));
+}
+
+/* ---- the private case ---- */
+
+/* The slot holds f. Called with amap->lock held; returns without. */
+static int fault_slot(struct faultctx *fc, struct amap *am, struct frame *f)
+{
+	struct vma *v = fc->vma;
+	bool write = fc->access == ACCESS_WRITE, own = slot_owned(v, f);
+	int err;
+
+	if (write && !own) {
+		frame_get(f);
+		spin_unlock(&am->lock);
+		return private_copy(fc, f, f);
+	}
+	sync_code(v, f);
+	pt_lock(&v->as->pt);
+	err = map_leaf(v, fc->va, f,
+		leaf_prot(v, own && (v->flags & VMA_WRITE)) | PT_ACCESSED | (write ? PT_DIRTY : 0));
+	pt_unlock(&v->as->pt);
+	if (write) {
+		f->owner = am;
+		f->index = vma_key(v, fc->va);
+		atomic64_inc(&vm_stats.cow_reuse);
+	}
+	spin_unlock(&am->lock);
+	if (err)
+		return AGAIN_TABLE;
+	if (!write)
+		fault_around(fc);
+	return FAULT_DONE;
+}
+
+static int fault_private(struct faultctx *fc)
+{
+	struct vma *v = fc->vma;
+	struct amap *am = READ_ONCE(v->amap);
+	bool write = fc->access == ACCESS_WRITE, from_obj, tail;
+	struct frame *f = NULL;
+	int r;
+
+	from_obj = v->obj && !(v->file_end && fc->va >= v->file_end);
+	/* The page where the file's bytes end and zeroes begin is always a copy. */
+	tail = from_obj && v->file_end && v->file_end < fc->va + PAGE_SIZE;
+	if (am && (v->flags & VMA_NEEDS_COPY) && (write || tail)) {
+		if (amap_shared(am))
+			return AGAIN_UNSHARE;
+		/* The relatives are gone, and new ones need the lock that we hold. */
+		__atomic_fetch_and(&v->flags, ~(u32)VMA_NEEDS_COPY, __ATOMIC_RELAXED);
+	}
+	if (am) {
+		spin_lock(&am->lock);
+		f = index_get(&am->pages, vma_key(v, fc->va));
+		if (f)
+			return fault_slot(fc, am, f);
+		spin_unlock(&am->lock);
+	}
+	if (!from_obj)
+		return write ? zero_write(fc) : zero_read(fc);
+	r = object_get(fc, &f);
+	if (r != FAULT_DONE)
+		return r;
+	return write || tail ? private_copy(fc, f, NULL) : object_map(fc, f, false);
+}
+
+/* The page of the lab: the same for every access, never writable. */
+static int fault_usyscall(struct faultctx *fc)
+{
+	int err;
+
+	pt_lock(&fc->as->pt);
+	err = map_leaf(fc->vma, fc->va, fc->as->usyscall, leaf_prot(fc->vma, false) | PT_ACCESSED);
+	pt_unlock(&fc->as->pt);
+	return err ? AGAIN_TABLE : FAULT_DONE;
+}
+
+/* ---- one attempt; as->lock is held for reading ---- */
+
+static inline bool access_allowed(const struct vma *v, enum access access)
+{
+	switch (access) {
+	case ACCESS_WRITE:
+		return v->flags & VMA_WRITE;
+	case ACCESS_EXEC:
+		return v->flags & VMA_EXEC;
+	default:
+		return v->flags & (VMA_READ | VMA_WRITE);
+	}
+}
+
+static int fault_attempt(struct faultctx *fc)
+{
+	struct vma *v = vma_find(&fc->as->vmas, fc->va);
+
+	fc->vma = v;
+	if (unlikely(!v))
+		return FAULT_SEGV_MAP;
+	if (unlikely(v->start > fc->va))
+		return v->flags & VMA_STACK ? AGAIN_GROW : FAULT_SEGV_MAP;
+	if (unlikely(!access_allowed(v, fc->access)))
+		return FAULT_SEGV_ACC;
+	if (unlikely((v->flags & VMA_SPECIAL) && !v->obj))
+		return fault_usyscall(fc);
+	return vma_private(v) ? fault_private(fc) : fault_shared(fc);
+}
+
+/* ---- what is done between attempts, with no lock held; FAULT_DONE: try again ---- */
+
+static int stack_grow(struct faultctx *fc)
+{
+	struct aspace *as = fc->as;
+	struct vma *v, *below;
+	int r = FAULT_SEGV_MAP;
+	vaddr_t top;
+	u64 nr;
+
+	rwlock_write_lock(&as->lock);
+	v = vma_find(&as->vmas, fc->va);
+	if (!v || v->start <= fc->va) {
+		r = FAULT_DONE; /* someone was faster, or it went away: look again */
+		goto out_unlock;
+	}
+	top = MAX(as->stack_top, v->end);
+	nr = (v->start - fc->va) >> PAGE_SHIFT;
+	if (!(v->flags & VMA_STACK) || top - fc->va > as->stack_limit || fc->va < USER_MIN)
+		goto out_unlock;
+	below = vma_prev(v);
+	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) &&
+		fc->va - below->end < STACK_GUARD_GAP)
+		goto out_unlock;
+	if (as->nr_pages + nr > as->limit_pages)
+		goto out_unlock;
+	if (vma_headroom(v, nr) != 0) {
+		r = FAULT_OOM;
+		goto out_unlock;
+	}
+	aspace_resize(as, v, fc->va, v->end);
+	r = FAULT_DONE;
+out_unlock:
+	rwlock_write_unlock(&as->lock);
+	return r;
+}
+
+static int do_unshare(struct faultctx *fc)
+{
+	struct vma *v;
+	int err = 0;
+
+	rwlock_write_lock(&fc->as->lock);
+	v = vma_at(&fc->as->vmas, fc->va);
+	if (v && v->amap)
+		err = vma_unshare(v);
+	rwlock_write_unlock(&fc->as->lock);
+	return err ? AGAIN_MEMORY : FAULT_DONE;
+}
+
+static int do_load(struct faultctx *fc)
+{
+	int err = fc->obj->ops->load(fc->obj, fc->pgoff);
+
+	fc->major = 1;
+	fc->obj->ops->put_ref(fc->obj);
+	if (err == 0 || err == -EAGAIN)
+		return FAULT_DONE;
+	return err == -ENOMEM ? AGAIN_MEMORY : FAULT_BUS;
+}
+
+static int do_dirty(struct faultctx *fc)
+{
+	int err = fc->obj->ops->make_writable(fc->obj, fc->pgoff, fc->frame);
+
+	frame_put(fc->frame);
+	fc->obj->ops->put_ref(fc->obj);
+	if (err == 0 || err == -EAGAIN)
+		return FAULT_DONE;
+	return err == -ENOMEM ? AGAIN_MEMORY : FAULT_BUS;
+}
+
+static int do_memory(struct faultctx *fc)
+{
+	if (fc->memory_tries++ < 4 && reclaim_pages(64))
+		return FAULT_DONE;
+	atomic64_inc(&vm_stats.oom);
+	oom_kill();
+	return FAULT_OOM;
+}
+
+static int fault_between(struct faultctx *fc, int again)
+{
+	int r = FAULT_DONE;
+
+	switch (again) {
+	case AGAIN_GROW:
+		r = stack_grow(fc);
+		break;
+	case AGAIN_UNSHARE:
+		r = do_unshare(fc);
+		break;
+	case AGAIN_LOAD:
+		r = do_load(fc);
+		break;
+	case AGAIN_DIRTY:
+		r = do_dirty(fc);
+		break;
+	case AGAIN_TABLE:
+		r = pt_reserve(&fc->as->pt, fc->va, 0) ? AGAIN_MEMORY : FAULT_DONE;
+		break;
+	case AGAIN_MEMORY:
+		r = AGAIN_MEMORY;
+		break;
+	}
+	return r == AGAIN_MEMORY ? do_memory(fc) : r;
+}
+
+enum fault_result fault_handle(struct aspace *as, const struct fault *f)
+{
+	struct faultctx fc = {.as = as, .va = PAGE_ALIGN_DOWN(f->addr), .access = f->access};
+	int r;
+
+	if (unlikely(f->addr >= user_end))
+		return FAULT_SEGV_MAP;
+	for (u32 tries = 0;; tries++) {
+		rwlock_read_lock(&as->lock);
+		r = fault_attempt(&fc);
+		rwlock_read_unlock(&as->lock);
+		if (likely(r < AGAIN))
+			break;
+		r = fault_between(&fc, r);
+		if (r != FAULT_DONE)
+			break;
+		if (tries > MAX_TRIES) {
+			pr_err("fault at %lx starts over for ever", f->addr);
+			return FAULT_BUS;
+		}
+	}
+	if (unlikely(fc.major)) {
+		as->nr_faults_major++;
+		atomic64_inc(&vm_stats.faults_major);
+	} else {
+		as->nr_faults_minor++;
+	}
+	atomic64_inc(&vm_stats.faults);
+	return (enum fault_result)r;
+}

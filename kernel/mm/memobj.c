@@ -1,0 +1,184 @@
+/* Memory objects: who maps them; and shared anonymous memory. See mm/memobj.h. */
+#include "mm/memobj.h"
+
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/index.h"
+#include "lib/refcount.h"
+#include "mm/aspace.h"
+#include "mm/slab.h"
+#include "mm/stat.h"
+#include "mm/tlb.h"
+
+void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner)
+{
+	o->ops = ops;
+	o->owner = owner;
+	mutex_init(&o->lock, "memobj", RANK_MEMOBJ);
+	list_init(&o->mappings);
+}
+
+void memobj_link(struct vma *v)
+{
+	mutex_lock(&v->obj->lock);
+	list_add_tail(&v->obj_link, &v->obj->mappings);
+	mutex_unlock(&v->obj->lock);
+}
+
+void memobj_unlink(struct vma *v)
+{
+	mutex_lock(&v->obj->lock);
+	list_del(&v->obj_link);
+	mutex_unlock(&v->obj->lock);
+}
+
+enum change { CHANGE_UNMAP, CHANGE_PROTECT };
+
+static void change_mapping(struct vma *v, u64 first, u64 last, enum change what)
+{
+	u64 from = MAX(first, v->pgoff), to = MIN(last, v->pgoff + vma_pages(v) - 1);
+	vaddr_t start, end;
+	struct tlb tlb;
+
+	if (from > to || (what == CHANGE_PROTECT && vma_private(v)))
+		return;
+	start = v->start + ((from - v->pgoff) << PAGE_SHIFT);
+	end = v->start + ((to - v->pgoff + 1) << PAGE_SHIFT);
+	tlb_start(&tlb, &v->as->pt);
+	pt_lock(&v->as->pt);
+	if (what == CHANGE_UNMAP)
+		pt_unmap(&v->as->pt, start, end, &tlb);
+	else
+		pt_protect(&v->as->pt, start, end, PT_READ | PT_EXEC, &tlb);
+	pt_unlock(&v->as->pt);
+	tlb_finish(&tlb);
+}
+
+/* A VMA's edges change only under o->lock, and it leaves the list before its page table goes. */
+static void change_all(struct memobj *o, u64 first, u64 last, enum change what)
+{
+	struct vma *v;
+
+	mutex_lock(&o->lock);
+	list_for_each_entry(v, &o->mappings, obj_link)
+		change_mapping(v, first, last, what);
+	mutex_unlock(&o->lock);
+}
+
+void memobj_unmap(struct memobj *o, u64 first, u64 last)
+{
+	change_all(o, first, last, CHANGE_UNMAP);
+}
+
+void memobj_protect(struct memobj *o, u64 first, u64 last)
+{
+	change_all(o, first, last, CHANGE_PROTECT);
+}
+
+/* ---- shared anonymous memory ---- */
+
+struct shared_anon {
+	struct memobj obj;
+	struct refcount refs;
+	u64 nr_pages;
+	struct spinlock lock;
+	struct index pages; /* [lock] struct frame *, one reference each */
+};
+
+static struct shared_anon *shared_of(struct memobj *o)
+{
+	return container_of(o, struct shared_anon, obj);
+}
+
+static int shared_get(struct memobj *o, u64 pgoff, struct frame **out)
+{
+	struct shared_anon *s = shared_of(o);
+	struct frame *f;
+
+	if (pgoff >= s->nr_pages)
+		return -EFAULT;
+	spin_lock(&s->lock);
+	f = index_get(&s->pages, pgoff);
+	if (f)
+		frame_get(f);
+	spin_unlock(&s->lock);
+	*out = f;
+	return f ? 0 : -EAGAIN;
+}
+
+static int shared_load(struct memobj *o, u64 pgoff)
+{
+	struct shared_anon *s = shared_of(o);
+	struct frame *f;
+	int err = 0;
+
+	if (pgoff >= s->nr_pages)
+		return -EFAULT;
+	f = frame_alloc(0, FRAME_ANON, ALLOC_ZERO | ALLOC_USER);
+	if (!f)
+		return -ENOMEM;
+	f->owner = s;
+	f->index = pgoff;
+	spin_lock(&s->lock);
+	if (!index_get(&s->pages, pgoff)) {
+		err = index_set(&s->pages, pgoff, f);
+		if (!err)
+			f = NULL;
+	}
+	spin_unlock(&s->lock);
+	if (f)
+		frame_put(f); /* no memory for the slot, or another was faster */
+	else
+		atomic64_inc(&vm_stats.anon_frames);
+	return err;
+}
+
+static int shared_sync(struct memobj *o, u64 first, u64 last)
+{
+	return 0; /* there is no disk behind it */
+}
+
+static void shared_get_ref(struct memobj *o)
+{
+	refcount_get(&shared_of(o)->refs);
+}
+
+static void shared_free_page(u64 key, void *entry, void *ctx)
+{
+	frame_put(entry);
+}
+
+static void shared_put_ref(struct memobj *o)
+{
+	struct shared_anon *s = shared_of(o);
+
+	if (!refcount_put(&s->refs))
+		return;
+	DEBUG_ASSERT(list_empty(&o->mappings));
+	atomic64_sub(&vm_stats.anon_frames, s->pages.count);
+	index_erase_range(&s->pages, 0, UINT64_MAX, shared_free_page, NULL);
+	index_destroy(&s->pages);
+	kfree(s);
+}
+
+static const struct memobj_ops shared_ops = {
+	.get = shared_get,
+	.load = shared_load,
+	.sync = shared_sync,
+	.get_ref = shared_get_ref,
+	.put_ref = shared_put_ref,
+};
+
+struct memobj *memobj_create_shared(u64 nr_pages)
+{
+	struct shared_anon *s = kmalloc(sizeof(*s), 0);
+
+	if (!s)
+		return NULL;
+	memobj_init(&s->obj, &shared_ops, s);
+	refcount_init(&s->refs, 1);
+	s->nr_pages = nr_pages;
+	spin_init(&s->lock, "shared memory", RANK_PAGECACHE);
+	index_init(&s->pages);
+	return &s->obj;
+}

@@ -1,0 +1,109 @@
+/*
+ * The translations of one address space, as the machine walks them. Contract
+ * between mm/ and arch/: mm never sees a PTE, arch never sees a VMA.
+ *
+ * A page table is a CACHE of what the VMAs, objects and amaps say. Any user
+ * translation may be dropped at any time (after the tlb.h order) and comes
+ * back by a fault. Mappings hold no references to frames.
+ *
+ * Invariants (pt_check asserts them)
+ *  1. A leaf that user mode can reach lies below user_end and has U; no leaf of the kernel half has U.
+ *  2. No leaf is writable and executable unless the caller asked for both.
+ *  3. Non-leaf entries carry V alone.
+ *  4. Each table page is referenced once and is of kind FRAME_TABLE.
+ *
+ * Locks: pt->lock (spinlock, RANK_PT) guards the user half. Every function
+ * with `_locked`-free name below that changes translations says who takes it:
+ * the CALLER holds it (pt_lock/pt_unlock) for map, unmap, protect, query,
+ * harvest. So a check and the installation it justifies are one critical section.
+ *
+ * Specification: RISC-V privileged architecture, chapter "Supervisor-Level ISA",
+ * Sv39/Sv48/Sv57.
+ */
+#pragma once
+
+#include "lib/atomic.h"
+#include "lib/types.h"
+#include "mm/frame.h"
+#include "sync/spinlock.h"
+
+struct tlb;
+
+/* Permissions and attributes of a mapping, independent of the machine's bits. */
+#define PT_READ BIT(0)
+#define PT_WRITE BIT(1)
+#define PT_EXEC BIT(2)
+#define PT_USER BIT(3)
+#define PT_GLOBAL BIT(4)
+#define PT_ACCESSED BIT(5) /* pt_query and pt_map: A is (to be) set */
+#define PT_DIRTY BIT(6)    /* the same for D */
+#define PT_RWX (PT_READ | PT_WRITE | PT_EXEC)
+
+struct pagetable {
+	struct spinlock lock;
+	paddr_t root;
+	u64 asid;       /* generation << 16 | ASID; arch/riscv/asid.c */
+	u64 cached;     /* harts whose TLB may hold translations of this table (atomic) */
+	u64 nr_tables;  /* table pages of the user half, root included */
+};
+
+struct pt_entry {
+	paddr_t pa; /* of the byte asked for */
+	u32 prot;   /* PT_* incl. ACCESSED/DIRTY */
+	u32 order;  /* 0, HUGE_ORDER or 18: size of the leaf */
+};
+
+/* An empty user half, the kernel half shared. 0/-ENOMEM. Context: may sleep. */
+int pt_create(struct pagetable *pt);
+/* Frees all tables. Nobody runs on it any more; its TLB entries are gone when this returns. */
+void pt_destroy(struct pagetable *pt);
+/* This hart now runs on pt (the kernel's own table when pt is NULL). Context: interrupts off. */
+void pt_activate(struct pagetable *pt);
+
+static inline void pt_lock(struct pagetable *pt)
+{
+	spin_lock(&pt->lock);
+}
+static inline void pt_unlock(struct pagetable *pt)
+{
+	spin_unlock(&pt->lock);
+}
+
+/* Allocates the tables that a mapping of `order` at va needs. 0/-ENOMEM. Locks: takes pt->lock. Context: may sleep. */
+int pt_reserve(struct pagetable *pt, vaddr_t va, u32 order);
+
+/*
+ * Maps va → pa, replacing what a leaf of the same size mapped there. A new
+ * leaf where none was needs no flush by the caller (arch does what the
+ * specification wants for invalid → valid). Replacing a frame or taking
+ * permissions away goes through pt_unmap first; adding permissions may be done
+ * here. -ENOMEM when a table is missing and none can be had without sleeping:
+ * unlock, pt_reserve, start over. Locks: caller holds pt->lock.
+ */
+int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot);
+
+/* Drops all translations of [start, end); a larger leaf partly inside is split (or dropped whole: it is a cache).
+ * Emptied tables go to tlb. Returns the number of leaves dropped. Locks: caller holds pt->lock. */
+u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb);
+
+/* Takes away from every leaf in [start, end) the permissions not in `keep` (PT_RWX bits). Returns leaves changed.
+ * Locks: caller holds pt->lock. */
+u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struct tlb *tlb);
+
+/* The translation of va, or -ENOENT. Locks: caller holds pt->lock. */
+int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out);
+
+/* For each mapped page in [start, end) with A set: calls fn(arg, page number from start, dirty) and clears A.
+ * Locks: caller holds pt->lock; flush through tlb. */
+void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb,
+		void (*fn)(void *arg, u64 page, u32 prot), void *arg);
+
+/* vmprint (LAB.md L2): emits the exact text for the user half (or the whole with PT_PRINT_KERNEL) through emit. */
+enum pt_print { PT_PRINT_USER, PT_PRINT_ALL };
+void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg);
+
+/* Asserts the invariants above over the whole user half. Locks: takes pt->lock. */
+void pt_check(struct pagetable *pt);
+
+/* The kernel's own table (idle harts, kernel threads). */
+extern struct pagetable kernel_pagetable;

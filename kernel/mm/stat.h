@@ -1,0 +1,18 @@
+/* Counters of the memory room, for /proc/vmstat and /proc/meminfo. */
+#pragma once
+
+#include "lib/atomic.h"
+
+struct vm_stats {
+	struct atomic64 faults;       /* all user faults handled */
+	struct atomic64 faults_major; /* that waited for a device */
+	struct atomic64 anon_new;     /* zero-filled pages */
+	struct atomic64 cow_copies;   /* pages copied */
+	struct atomic64 cow_reuse;    /* written in place by the last owner */
+	struct atomic64 around;       /* neighbours mapped by fault-around */
+	struct atomic64 anon_frames;  /* now in amaps */
+	struct atomic64 reclaimed;    /* frames freed by shrinkers */
+	struct atomic64 oom;          /* user faults that found no memory */
+};
+
+extern struct vm_stats vm_stats;

@@ -1,0 +1,62 @@
+/*
+ * Where the bytes of a read or write come from or go to: a list of user
+ * buffers, or one kernel buffer. It is advanced by each copy, so that a callee
+ * simply copies what it has until uio->count is 0.
+ *
+ *	iov    [ base,len ][ base,len ][ base,len ]
+ *	             ^ offset into the current one; count = bytes left in all
+ *
+ * Errors: 0 or -EFAULT. Partial: after -EFAULT the uio stands behind the last
+ * whole piece copied; callers report what they transferred before.
+ */
+#pragma once
+
+#include "lib/types.h"
+#include "mm/usercopy.h"
+
+#define UIO_MAX_IOV 1024
+#define UIO_FAST_IOV 8
+
+/* Linux struct iovec. */
+struct uiovec {
+	u64 base;
+	u64 len;
+};
+
+enum uio_kind { UIO_USER, UIO_KERNEL };
+
+struct uio {
+	enum uio_kind kind;
+	u32 nr_iov;                /* left, the current one included */
+	const struct uiovec *iov;  /* current */
+	u64 offset;                /* into *iov */
+	u64 count;                 /* bytes left */
+	struct uiovec *allocated;  /* freed by uio_fini, or NULL */
+	struct uiovec fast[UIO_FAST_IOV];
+};
+
+/* One user buffer. -EFAULT when it reaches out of the user half; len is cut to 2^31 - 4096 as Linux does. */
+int uio_init_user(struct uio *u, struct uptr buf, u64 len);
+/* readv(2): copies the array in. -EINVAL (too many, or the sum overflows), -EFAULT, -ENOMEM. uio_fini when done. */
+int uio_init_iov(struct uio *u, struct uptr iov, u64 nr);
+/* A kernel buffer (never faults). */
+void uio_init_kernel(struct uio *u, void *buf, u64 len);
+/* Only needed after uio_init_iov; harmless otherwise. */
+void uio_fini(struct uio *u);
+
+/* Copies n <= count bytes out to / in from the list and advances. May fault. */
+int uio_copy_to(struct uio *u, const void *src, size_t n);
+int uio_copy_from(struct uio *u, void *dst, size_t n);
+int uio_clear(struct uio *u, size_t n);
+
+/* Faults off: returns the bytes copied (and advanced), which may be fewer than n. */
+size_t uio_copy_to_nofault(struct uio *u, const void *src, size_t n);
+size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n);
+
+/* Faults in up to `len` of the next bytes. `access`: ACCESS_WRITE for uio_copy_to (a read), ACCESS_READ for a write.
+ * 0 when at least the first byte is in; -EFAULT when not even that. */
+int uio_prefault(struct uio *u, size_t len, enum access access);
+
+void uio_advance(struct uio *u, size_t n);
+/* Undo: as after uio_init, then advanced by `done` bytes fewer. Only for what was advanced inside the same iovec list. */
+void uio_revert(struct uio *u, size_t n);

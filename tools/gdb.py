@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""gdb on the running kernel (./vitrine gdb): starts the machine stopped, and attaches gdb to it.
+
+--serve only starts the machine, on this terminal, and waits (make qemu-gdb); --attach only attaches (make gdb).
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import machine  # noqa: E402
+
+SCRIPT = """# Written by tools/gdb.py at every start.
+set confirm off
+set pagination off
+set architecture riscv:rv64
+set remotetimeout 30
+directory {top}
+source {top}/tools/gdb/vitrine.py
+target remote {socket}
+"""
+ATTACHED = """printf "\\nVitrine: harts are threads (info threads). Commands: pt [PID], walk ADDR, procs, frame ADDR, bt.\\n"
+printf "For example: hbreak main, continue. The console is in {log}\\n\\n"
+"""
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="vitrine gdb", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--serve", action="store_true", help="only start the machine, stopped, with this terminal as its console")
+    add("--attach", action="store_true", help="only attach gdb to a machine that --serve started")
+    add("--harts", type=int, default=2, metavar="N")
+    add("--mem", default="256M", metavar="SIZE")
+    add("--append", default="", metavar="ARGS", help="kernel arguments")
+    add("--disk", metavar="IMG", help="use this image, and keep what is written")
+    add("--variant", default="release", choices=["release", "debug", "release-clang", "debug-clang"])
+    add("--kernel", metavar="ELF", help="this kernel, as it is (nothing is built)")
+    add("--image", default="disk", choices=machine.IMAGE_KINDS)
+    add("-x", "--command", action="append", default=[], metavar="FILE", help="gdb commands to run after attaching")
+    add("--ex", action="append", default=[], metavar="COMMAND", help="a gdb command to run after attaching")
+    add("--batch", action="store_true", help="leave gdb after the commands")
+    return parser.parse_args(argv)
+
+
+def socket_path():
+    return os.path.join(machine.socket_directory(), "gdb.sock")
+
+
+def find_gdb():
+    for name in ("gdb-multiarch", "riscv64-linux-gnu-gdb", "riscv64-unknown-elf-gdb"):
+        path = shutil.which(name, path=machine.search_path())
+        if path:
+            return path
+    return machine.find_tool("gdb-multiarch", "gdb-multiarch")
+
+
+def attach(args, kernel, log):
+    script = os.path.join(machine.run_directory(), "gdbinit")
+    with open(script, "w") as file:
+        file.write(SCRIPT.format(top=machine.TOP, socket=socket_path()))
+        if log and not args.batch:
+            file.write(ATTACHED.format(log=log))
+    # -nx: the user's own start-up files stay out of it, and need no change.
+    line = [find_gdb(), "-nx", "-q", "-x", script]
+    for path in args.command:
+        line += ["-x", path]
+    for text in args.ex:
+        line += ["-ex", text]
+    if args.batch:
+        line.append("-batch")
+    return subprocess.run(line + [kernel]).returncode
+
+
+def serve(args, kernel, console):
+    """Starts QEMU with all harts stopped; returns its process when gdb can attach."""
+    disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk))
+    path = socket_path()
+    if os.path.exists(path):
+        os.unlink(path)
+    line = machine.command(kernel, disk, args.harts, args.mem, args.append,
+                           extra=["-S", "-gdb", "unix:%s,server=on,wait=off" % path] + console)
+    inherit = {} if "stdio,id=con,mux=on,signal=off" in console else {"stdin": subprocess.DEVNULL, "start_new_session": True}
+    process = subprocess.Popen(line, preexec_fn=machine.die_with_parent, **inherit)
+    for _ in range(200):
+        if os.path.exists(path) or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    if process.poll() is not None:
+        raise machine.Problem("QEMU ended with status %d" % process.returncode)
+    return process
+
+
+def build(args):
+    if not args.kernel:
+        variant, _, clang = args.variant.partition("-")
+        machine.make("kernel", "V=" + variant, "CC_KIND=" + (clang or "gcc"))
+        if not args.disk:
+            machine.make(os.path.relpath(machine.image_path(args.image), machine.TOP))
+
+
+def main(argv):
+    args = parse(argv)
+    process = None
+    try:
+        build(args)
+        kernel = args.kernel or machine.kernel_path(args.variant)
+        if args.attach:
+            if not os.path.exists(socket_path()):
+                raise machine.Problem("no machine waits for gdb: start one with make qemu-gdb in another terminal")
+            return attach(args, kernel, None)
+        if args.serve:
+            print("Vitrine waits for gdb: in another terminal, make gdb. To leave: Ctrl-A and then x.", flush=True)
+            console = ["-display", "none", "-chardev", "stdio,id=con,mux=on,signal=off", "-serial", "chardev:con",
+                       "-mon", "chardev=con"]
+            process = serve(args, kernel, console)
+            return process.wait()
+        log = os.path.join(machine.run_directory(), "gdb-console.log")
+        process = serve(args, kernel, ["-display", "none", "-monitor", "none", "-serial", "file:" + log])
+        return attach(args, kernel, log)
+    except machine.Problem as problem:
+        sys.stderr.write("vitrine: %s\n" % problem)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if process:
+            machine.stop(process)
+            if os.path.exists(socket_path()):
+                os.unlink(socket_path())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,295 @@
+"""gdb commands that know the kernel: pt [PID], walk ADDR, procs, frame ADDR. Loaded by ./vitrine gdb.
+
+They read the machine (satp, page tables in physical memory) and the kernel's structures by the names in its debug
+information, and change neither.
+"""
+import contextlib
+
+import gdb
+
+# kernel/arch/riscv/layout.h and kernel/kernel.lds
+KVA_DIRECT = 0xFFFFFFC000000000
+KVA_FRAMES = 0xFFFFFFE000000000
+KVA_STACKS = 0xFFFFFFF000000000
+KVA_IMAGE = 0xFFFFFFFF80000000
+IMAGE_SHIFT = 0xFFFFFFFF00000000
+MASK = (1 << 64) - 1
+PAGE = 4096
+LEVELS = {8: 3, 9: 4, 10: 5}  # satp.MODE: Sv39, Sv48, Sv57
+PTE_V, PTE_LEAF = 1, 0b1110
+
+
+@contextlib.contextmanager
+def physical():
+    """Within it, memory is addressed physically (a feature of QEMU's gdb stub)."""
+    gdb.execute("maintenance packet Qqemu.PhyMemMode:1", to_string=True)
+    gdb.execute("maintenance flush dcache", to_string=True)
+    try:
+        yield
+    finally:
+        gdb.execute("maintenance packet Qqemu.PhyMemMode:0", to_string=True)
+        gdb.execute("maintenance flush dcache", to_string=True)
+
+
+@contextlib.contextmanager
+def supervisor():
+    """Within it, kernel addresses can be read even when the hart was stopped in user mode."""
+    priv = int(gdb.parse_and_eval("$priv"))
+    if priv == 0:
+        gdb.execute("set $priv = 1", to_string=True)
+    try:
+        yield
+    finally:
+        if priv == 0:
+            gdb.execute("set $priv = 0", to_string=True)
+
+
+def read_table(pa):
+    with physical():
+        data = bytes(gdb.selected_inferior().read_memory(pa, PAGE))
+    return [int.from_bytes(data[i:i + 8], "little") for i in range(0, PAGE, 8)]
+
+
+def number(text):
+    return int(gdb.parse_and_eval(text)) & MASK
+
+
+def satp():
+    """(levels, root physical address, ASID) of the selected hart; levels is 0 when it runs without translation."""
+    value = number("$satp")
+    return LEVELS.get(value >> 60, 0), (value & ((1 << 44) - 1)) << 12, value >> 44 & 0xFFFF
+
+
+def flags(pte):
+    return "".join(c if pte >> i & 1 else "-" for i, c in enumerate("VRWXUGAD"))
+
+
+def pte_pa(pte):
+    return (pte >> 10 & ((1 << 44) - 1)) << 12
+
+
+def page_size(level):
+    return {0: "4K", 1: "2M", 2: "1G", 3: "512G", 4: "256T"}[level]
+
+
+def walk(root, levels, va):
+    """Yields (level, index, physical address of the entry, entry) from the top down to a leaf or a hole."""
+    for level in range(levels - 1, -1, -1):
+        index = va >> (12 + 9 * level) & 511
+        with physical():
+            data = bytes(gdb.selected_inferior().read_memory(root + index * 8, 8))
+        pte = int.from_bytes(data, "little")
+        yield level, index, root + index * 8, pte
+        if not pte & PTE_V or pte & PTE_LEAF:
+            return
+        root = pte_pa(pte)
+
+
+def print_tree(root, depth, levels, user_only):
+    """The tree in the kernel's vmprint form, with the decoded flags behind it."""
+    entries = read_table(root)
+    for index, pte in enumerate(entries):
+        if not pte & PTE_V or (user_only and depth == 1 and index >= 256):
+            continue
+        print("%s%d: pte 0x%016x pa 0x%016x  %s" % ("".join([".. "] * (depth - 1)) + "..", index, pte, pte_pa(pte),
+                                                    flags(pte)))
+        if not pte & PTE_LEAF and depth < levels:
+            print_tree(pte_pa(pte), depth + 1, levels, user_only)
+
+
+def list_members(head, container, member):
+    """The structures linked in an intrusive list (kernel/lib/list.h)."""
+    kind = gdb.lookup_type("struct " + container)
+    offset = next(f.bitpos // 8 for f in kind.fields() if f.name == member)
+    first = int(head.address) & MASK
+    node = head["next"]
+    for _ in range(100000):
+        at = int(node) & MASK
+        if at == first or at == 0:
+            return
+        yield gdb.Value(at - offset).cast(kind.pointer()).dereference()
+        node = node.dereference()["next"]
+
+
+def current_task():
+    """The task of the selected hart: tp holds it in the kernel, sscratch while user code runs."""
+    priv = int(gdb.parse_and_eval("$priv"))
+    at = number("$tp") if priv else number("$sscratch")
+    if at < KVA_DIRECT:
+        return None
+    return gdb.Value(at).cast(gdb.lookup_type("struct task").pointer()).dereference()
+
+
+def first_process():
+    """The root of the process tree: a global when the kernel has one, else upwards from any hart's task."""
+    for name in ("init_process", "process_init", "init_proc"):
+        symbol = gdb.lookup_global_symbol(name) or gdb.lookup_static_symbol(name)
+        if symbol:
+            value = symbol.value()
+            if value.type.code == gdb.TYPE_CODE_PTR:
+                if not int(value):
+                    return None
+                value = value.dereference()
+            return value
+    selected = gdb.selected_thread()
+    try:
+        for thread in gdb.selected_inferior().threads():
+            thread.switch()
+            task = current_task()
+            if task and int(task["proc"]):
+                process = task["proc"].dereference()
+                while int(process["parent"]):
+                    process = process["parent"].dereference()
+                return process
+    finally:
+        if selected:
+            selected.switch()
+    return None
+
+
+def processes(process=None, depth=0):
+    process = process or first_process()
+    if process is None:
+        return
+    yield depth, process
+    for child in list_members(process["children"], "process", "sibling"):
+        yield from processes(child, depth + 1)
+
+
+def find_process(pid):
+    for _, process in processes():
+        if int(process["pid"]) == pid:
+            return process
+    raise gdb.GdbError("no process %d (procs lists them)" % pid)
+
+
+def enum_name(value, prefix):
+    text = str(value)
+    return text[len(prefix):].lower() if text.startswith(prefix) else text
+
+
+def string(value):
+    return value.string(errors="replace") if value.type.code == gdb.TYPE_CODE_ARRAY else str(value)
+
+
+class PageTable(gdb.Command):
+    """pt [PID]: the page table of a process, or of the selected hart: each valid entry, depth first (pt -a: kernel half too)."""
+
+    def __init__(self):
+        super().__init__("pt", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        words = gdb.string_to_argv(argument)
+        everything = "-a" in words
+        words = [w for w in words if w != "-a"]
+        levels, root, asid = satp()
+        if words:
+            with supervisor():
+                space = find_process(int(words[0], 0))["leader"].dereference()["as"]
+                if not int(space):
+                    raise gdb.GdbError("process %s has no address space" % words[0])
+                root = int(space.dereference()["pt"]["root"])
+        if not levels:
+            raise gdb.GdbError("the hart runs without translation (satp is 0)")
+        print("page table 0x%016x" % root)
+        print_tree(root, 1, levels, not everything)
+
+
+class Walk(gdb.Command):
+    """walk ADDR: how the selected hart's page table translates an address, level by level."""
+
+    def __init__(self):
+        super().__init__("walk", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        if not argument:
+            raise gdb.GdbError("walk ADDR")
+        va = number(argument)
+        levels, root, asid = satp()
+        if not levels:
+            print("no translation (satp is 0): physical 0x%x" % va)
+            return
+        print("Sv%d, table 0x%x, ASID %d" % (12 + 9 * levels, root, asid))
+        top = 12 + 9 * levels - 1
+        if va >> top not in (0, (1 << (64 - top)) - 1):
+            print("0x%x is not canonical: always a page fault" % va)
+            return
+        for level, index, at, pte in walk(root, levels, va):
+            print("level %d [%3d] at 0x%012x: 0x%016x %s" % (level, index, at, pte, flags(pte)))
+            if not pte & PTE_V:
+                print("not mapped")
+            elif pte & PTE_LEAF:
+                size = 1 << (12 + 9 * level)
+                print("0x%x -> physical 0x%x (a page of %s)" % (va, pte_pa(pte) + va % size, page_size(level)))
+
+
+class Processes(gdb.Command):
+    """procs: the process tree: pid, state of each thread, name."""
+
+    def __init__(self):
+        super().__init__("procs", gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        with supervisor():
+            rows = list(processes())
+            if not rows:
+                print("no process yet")
+                return
+            print("  PID   TID STATE     HART NAME              TASK")
+            for depth, process in rows:
+                for task in list_members(process["threads"], "task", "thread_link"):
+                    print("%5d %5d %-9s %4d %-17s %s" % (int(process["pid"]), int(task["tid"]),
+                          enum_name(task["state"], "TASK_"), int(task["hart"]), "  " * depth + string(task["name"]),
+                          hex(int(task.address) & MASK)))
+
+
+class Frame(gdb.Command):
+    """frame ADDR: what the kernel knows of a physical frame. ADDR is physical, or a kernel address in the direct map, the
+    image, or the frame array itself. A number below 4096 means what it always does in gdb: frame N of the backtrace."""
+
+    def __init__(self):
+        super().__init__("frame", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        if not argument:
+            gdb.execute("up 0")
+            return
+        if argument.split()[0] in ("address", "function", "level"):
+            gdb.execute("select-frame " + argument)
+            gdb.execute("up 0")
+            return
+        value = number(argument)
+        if value < PAGE:  # a number in the backtrace
+            gdb.execute("select-frame %d" % value)
+            gdb.execute("up 0")
+            return
+        with supervisor():
+            self.show(value)
+
+    def show(self, value):
+        kind = gdb.lookup_type("struct frame")
+        if value >= KVA_IMAGE:
+            pa = value - IMAGE_SHIFT
+        elif KVA_FRAMES <= value < KVA_STACKS:
+            pa = (value - KVA_FRAMES) // kind.sizeof * PAGE
+        elif KVA_DIRECT <= value < KVA_FRAMES:
+            pa = value - KVA_DIRECT
+        elif value < 1 << 56:
+            pa = value
+        else:
+            raise gdb.GdbError("0x%x lies in no range that a frame belongs to (walk translates any address)" % value)
+        at = KVA_FRAMES + pa // PAGE * kind.sizeof
+        frame = gdb.Value(at).cast(kind.pointer()).dereference()
+        try:
+            name = enum_name(frame["kind"].cast(gdb.lookup_type("enum frame_kind")), "FRAME_")
+            print("frame 0x%x: physical 0x%x, metadata at 0x%x" % (pa // PAGE, pa, at))
+            print("kind %s" % name)
+            for field in kind.fields():
+                if field.name not in ("kind", "link", "spare"):
+                    print("  %-13s %s" % (field.name, frame[field.name]))
+        except gdb.MemoryError:
+            print("physical 0x%x is not RAM that the kernel has metadata for" % pa)
+
+
+for command in (PageTable, Walk, Processes, Frame):
+    command()
