@@ -12,7 +12,7 @@ static struct list devices = LIST_INIT(devices);
 
 void blk_register(struct blkdev *bd)
 {
-	list_add_tail(&devices, &bd->link);
+	list_add_tail(&bd->link, &devices);
 }
 
 struct blkdev *blk_find(u32 rdev)

@@ -35,7 +35,7 @@ int chardev_register(struct chardev *cd)
 
 	mutex_lock(&lock);
 	if (!find_locked(cd->rdev)) {
-		list_add_tail(&devices, &cd->link);
+		list_add_tail(&cd->link, &devices);
 		WRITE_ONCE(generation, generation + 1);
 		err = 0;
 	}

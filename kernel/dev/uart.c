@@ -39,6 +39,7 @@ static struct {
 	u32 head, tail;       /* free-running: head - tail bytes are queued */
 	char ring[RING_SIZE];
 	const struct uart_sink *sink;
+	u32 drained;          /* console_write emptied the ring: the sink is still to be told of the room */
 	u32 panicking;
 } uart = {.lock = SPINLOCK_INIT("uart", RANK_UART)};
 
@@ -120,6 +121,7 @@ void console_write(const char *s, size_t len)
 		return;
 	if (!uart.panicking)
 		flags = spin_lock_irqsave(&uart.lock);
+	uart.drained |= uart.head != uart.tail;
 	while (uart.head != uart.tail)
 		put_now(uart.ring[uart.tail++ % RING_SIZE]);
 	for (size_t i = 0; i < len; i++) {
@@ -149,7 +151,8 @@ static void uart_interrupt(void *arg)
 		bytes[n++] = reg_read(RBR);
 	had = uart.head - uart.tail;
 	send_locked();
-	room = had && uart.head - uart.tail < had;
+	room = uart.drained || (had && uart.head - uart.tail < had);
+	uart.drained = 0;
 	sink = uart.sink;
 	spin_unlock(&uart.lock);
 	if (n && sink)

@@ -125,7 +125,7 @@ static void vblk_submit(struct blkdev *bd, struct blk_req *rq)
 	}
 	flags = spin_lock_irqsave(&vb->lock);
 	if (!list_empty(&vb->waiting) || issue(vb, rq) < 0)
-		list_add_tail(&vb->waiting, &rq->link);
+		list_add_tail(&rq->link, &vb->waiting);
 	else
 		virtq_kick(&vb->queue);
 	spin_unlock_irqrestore(&vb->lock, flags);
@@ -161,7 +161,7 @@ static void vblk_interrupt(void *arg)
 		rq = s->rq;
 		rq->error = s->status == 0 ? 0 : -EIO;
 		s->in_use = 0;
-		list_add_tail(&done, &rq->link);
+		list_add_tail(&rq->link, &done);
 	}
 	issue_waiting(vb);
 	spin_unlock(&vb->lock);

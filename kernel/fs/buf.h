@@ -12,7 +12,9 @@
 #include "lib/types.h"
 
 struct blkdev;
+struct file_ops;
 struct frame;
+struct inode;
 struct superblock;
 
 struct buf {
@@ -36,3 +38,17 @@ void buf_readahead(struct superblock *sb, u64 blk, u32 nr);
 void buf_forget(struct superblock *sb, u64 blk, u32 nr);
 /* Writes all dirty metadata of sb and waits; device flush is the caller's. */
 int buf_sync_all(struct superblock *sb);
+
+/* ---- block devices as files (fs/bdev.c) ---- */
+
+void bdev_init(void); /* after the inode cache */
+/* The inode whose page cache holds the device's bytes; made on first use, never goes away. Borrowed. NULL: no memory. */
+struct inode *bdev_inode(struct blkdev *bd);
+/* What an open of a block device node uses: its open finds the device by inode->rdev (-ENXIO). */
+extern const struct file_ops bdev_file_ops;
+/* The superblock that all of them belong to: for the flusher. */
+struct superblock *bdev_super(void);
+/* sync(2): writes what is dirty of every device, waits, flushes the devices. The first error. */
+int bdev_sync_all(void);
+/* Bytes [from, to) of a page of a device were changed: they are to be written (PAGECACHE_SECTORS). */
+void bdev_mark_sectors(struct frame *f, u32 from, u32 to);

@@ -49,8 +49,10 @@ int file_iterate(struct file *f, struct dir_sink *sink)
 	else
 		err = f->ops->iterate(f, sink);
 	rwlock_read_unlock(&dir->lock);
-	if (!err)
+	if (err >= 0) {
+		err = 0; /* positive: the sink is full */
 		file_accessed(f);
+	}
 	mutex_unlock(&f->pos_lock);
 	return err;
 }

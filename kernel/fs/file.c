@@ -9,6 +9,7 @@
 
 #define RLIMIT_FSIZE 1
 #define FIONREAD 0x541b
+#define SIGXFSZ 25
 
 static struct slab_cache *file_cache;
 static struct atomic64 nr_open;
@@ -358,12 +359,15 @@ static ssize_t regular_read(struct file *f, struct uio *uio, s64 *pos)
 /* How far this write may reach: cuts uio, or -EFBIG. */
 static int regular_limit(const struct inode *inode, struct uio *uio, s64 pos)
 {
-	u64 limit = MIN(task_rlimit(RLIMIT_FSIZE), inode->sb->max_size);
+	u64 rlimit = task_rlimit(RLIMIT_FSIZE), limit = MIN(rlimit, inode->sb->max_size);
 
 	if (uio->count == 0)
 		return 0;
-	if ((u64)pos >= limit)
+	if ((u64)pos >= limit) {
+		if ((u64)pos >= rlimit)
+			task_raise(SIGXFSZ);
 		return -EFBIG;
+	}
 	uio->count = MIN(uio->count, limit - (u64)pos);
 	return 0;
 }

@@ -210,7 +210,6 @@ struct fs_context *fs_context_or_kernel(void);
 /* ---- open.c, chrdev.c ---- */
 
 int chrdev_open(struct file *f);
-int blkdev_open(struct file *f);
 extern const struct file_ops file_ops_none; /* every operation refused: O_PATH, failed opens, directories without iterate */
 
 /* ---- file.c ---- */
@@ -236,6 +235,7 @@ int tmpfs_iterate(struct file *f, struct dir_sink *sink);
 extern const struct super_ops tmpfs_super_ops;
 u64 tmpfs_next_ino(struct superblock *sb);
 
-/* ---- implemented by other files of fs/ and by file systems above ---- */
+/* ---- implemented by other files of fs/ ---- */
 
-struct inode *bdev_inode(struct blkdev *bd);      /* buf.c: the device's inode (page cache), borrowed; NULL: no memory */
+void ext_init(void);                              /* ext/: registers its types */
+void procfs_init(void);                           /* procfs.c: likewise */

@@ -8,7 +8,6 @@
  * icache_lock guards the hash, the LRU, sb->inodes, and refs going 0 -> 1 and 1 -> 0. An inode that is FREEING stays in the
  * hash until its blocks are given back, so that nobody reads it from disk meanwhile; who looks for it waits.
  */
-#include "dev/dev.h"
 #include "fs/fs.h"
 #include "fs/lock.h"
 #include "lib/errno.h"
@@ -25,13 +24,6 @@ static LIST_HEAD(icache_lru);
 static struct waitq icache_freed = WAITQ_INIT(icache_freed, "inode freed");
 static struct slab_cache *inode_cache;
 static const struct pagecache_ops pagecache_ops_none;
-
-struct timespec64 time_wall(void)
-{
-	u64 ns = clock_wall_ns();
-
-	return (struct timespec64){.sec = (s64)(ns / 1000000000), .nsec = (s64)(ns % 1000000000)};
-}
 
 static struct list *icache_bucket(const struct superblock *sb, u64 ino)
 {
@@ -232,8 +224,8 @@ static void inode_queue_dirty(struct inode *inode, u32 flag)
 {
 	struct superblock *sb = inode->sb;
 
-	if (inode_state(inode) & flag)
-		return;
+	if ((inode_state(inode) & flag) || !sb || sb->pins_inodes)
+		return; /* queued already, or nothing to write to */
 	mutex_lock(&sb->dirty_lock);
 	if (!(atomic_fetch_or(&inode->state, flag) & (INODE_DIRTY | INODE_DIRTY_PAGES)) &&
 	    list_empty(&inode->dirty_link)) {
@@ -248,7 +240,7 @@ void inode_mark_dirty(struct inode *inode)
 	inode_queue_dirty(inode, INODE_DIRTY);
 }
 
-void inode_mark_dirty_pages(struct inode *inode)
+void inode_mark_pages_dirty(struct inode *inode)
 {
 	inode_queue_dirty(inode, INODE_DIRTY_PAGES);
 }
@@ -394,7 +386,7 @@ void inode_put(struct inode *inode)
 	inode_destroy(inode);
 }
 
-/* Attributes that lag behind are written first when an unhashed, linked inode goes; a hashed one waits for the flusher. */
+/* The oldest unused inode that is clean and has no pages: those wait for the flusher and for the page cache's own reclaim. */
 static struct inode *icache_pick_victim(u32 *budget)
 {
 	struct inode *inode;
@@ -494,113 +486,6 @@ int inode_check_no_writers(struct superblock *sb)
 	}
 	spin_unlock(&icache_lock);
 	return err;
-}
-
-/* ---- small things ---- */
-
-void inode_set_nlink(struct inode *inode, u32 nlink)
-{
-	WRITE_ONCE(inode->nlink, nlink);
-	inode_mark_dirty(inode);
-}
-
-void inode_lock_two(struct inode *a, struct inode *b)
-{
-	if (a == b) {
-		rwlock_write_lock(&a->lock);
-		return;
-	}
-	/* Directories come before other inodes, then addresses decide. */
-	if (S_ISDIR(a->mode) == S_ISDIR(b->mode) ? a > b : S_ISDIR(b->mode)) {
-		struct inode *t = a;
-
-		a = b;
-		b = t;
-	}
-	rwlock_write_lock(&a->lock);
-	rwlock_write_lock_nested(&b->lock);
-}
-
-void inode_unlock_two(struct inode *a, struct inode *b)
-{
-	rwlock_write_unlock(&a->lock);
-	if (a != b)
-		rwlock_write_unlock(&b->lock);
-}
-
-void inode_owner_for(const struct inode *dir, u32 *mode, u32 *uid, u32 *gid)
-{
-	const struct cred *cred = cred_current();
-
-	*uid = cred->fsuid;
-	*gid = cred->fsgid;
-	if (likely(!dir || !(dir->mode & S_ISGID)))
-		return;
-	*gid = dir->gid;
-	if (S_ISDIR(*mode))
-		*mode |= S_ISGID;
-	else if ((*mode & (S_ISGID | 010)) == (S_ISGID | 010) && cred->fsuid != 0 && !cred_in_group(dir->gid))
-		*mode &= ~(u32)S_ISGID;
-}
-
-void inode_init_owner(struct inode *inode, const struct inode *dir, u32 mode)
-{
-	inode_owner_for(dir, &mode, &inode->uid, &inode->gid);
-	inode->mode = mode;
-	inode->atime = inode->mtime = inode->ctime = time_wall();
-}
-
-void inode_apply_attr(struct inode *inode, const struct inode_attr *attr)
-{
-	if (attr->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
-	if (attr->valid & ATTR_UID)
-		inode->uid = attr->uid;
-	if (attr->valid & ATTR_GID)
-		inode->gid = attr->gid;
-	if (attr->valid & ATTR_SIZE)
-		WRITE_ONCE(inode->size, attr->size);
-	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
-	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
-	if (attr->valid & ATTR_CTIME)
-		inode->ctime = attr->ctime;
-	inode_mark_dirty(inode);
-}
-
-static int inode_count_users(struct inode *inode, s32 step)
-{
-	u32 v = atomic_read(&inode->writers), seen;
-
-	for (;;) {
-		if ((s32)v * step < 0)
-			return -ETXTBSY;
-		seen = atomic_cmpxchg(&inode->writers, v, v + (u32)step);
-		if (seen == v)
-			return 0;
-		v = seen;
-	}
-}
-
-int inode_get_write(struct inode *inode)
-{
-	return inode_count_users(inode, 1);
-}
-
-void inode_put_write(struct inode *inode)
-{
-	atomic_dec(&inode->writers);
-}
-
-int inode_deny_write(struct inode *inode)
-{
-	return inode_count_users(inode, -1);
-}
-
-void inode_allow_write(struct inode *inode)
-{
-	atomic_inc(&inode->writers);
 }
 
 static struct shrinker icache_shrinker = {.name = "icache", .scan = icache_scan};

@@ -231,7 +231,7 @@ void inode_abandon(struct inode *inode);
 void inode_get(struct inode *inode);
 void inode_put(struct inode *inode); /* may sleep */
 void inode_mark_dirty(struct inode *inode);       /* attributes. May sleep */
-void inode_mark_dirty_pages(struct inode *inode); /* the page cache calls it, without pc->lock. May sleep */
+void inode_mark_pages_dirty(struct inode *inode); /* its page cache has dirty pages; called without pc->lock. May sleep */
 /* For a fresh inode: type, permissions, owner (fsuid), group (fsgid, or dir's when that is setgid), times. */
 void inode_init_owner(struct inode *inode, const struct inode *dir, u32 mode);
 void inode_apply_attr(struct inode *inode, const struct inode_attr *attr);
@@ -242,7 +242,6 @@ int inode_get_write(struct inode *inode);
 void inode_put_write(struct inode *inode);
 int inode_deny_write(struct inode *inode);
 void inode_allow_write(struct inode *inode);
-void inode_mark_pages_dirty(struct inode *inode); /* its page cache has dirty pages (INODE_DIRTY_PAGES) */
 void inode_set_nlink(struct inode *inode, u32 nlink);
 int inode_sync(struct inode *inode, u32 data_only); /* pages, attributes, waits; no device flush */
 static inline u64 inode_size(const struct inode *inode)

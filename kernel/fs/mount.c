@@ -3,7 +3,9 @@
  * Links change under mount_lock and dcache_lock, so the walk needs the latter only.
  */
 #include "dev/block.h"
+#include "fs/buf.h"
 #include "fs/fs.h"
+#include "fs/pipe.h"
 #include "lib/cmdline.h"
 #include "lib/err.h"
 #include "lib/errno.h"
@@ -387,8 +389,13 @@ void fs_init(void)
 {
 	dcache_init();
 	inode_cache_init();
+	bdev_init();
 	file_init();
 	fdtable_init();
+	pipe_init();
+	ext_init();
 	tmpfs_init();
 	devfs_init();
+	procfs_init();
+	writeback_init();
 }

@@ -1,4 +1,5 @@
 /* open(2): from flags and a name to an open file. */
+#include "fs/buf.h"
 #include "fs/fs.h"
 #include "fs/pipe.h"
 #include "lib/errno.h"
@@ -59,7 +60,8 @@ static int open_by_type(struct file *f)
 	case S_IFCHR:
 		return chrdev_open(f);
 	case S_IFBLK:
-		return blkdev_open(f);
+		f->ops = &bdev_file_ops;
+		return f->ops->open(f);
 	case S_IFIFO:
 		return fifo_open(f);
 	default:
@@ -99,21 +101,17 @@ static int open_start(struct file *f, u32 flags, enum open_how how)
 	return err;
 }
 
-/* Opens the inode at *p. The path's reference goes to the file, or is put. */
-static int open_path(const struct path *p, u32 flags, enum open_how how, struct file **out)
+/* Opens the inode at *p with the fresh file f. The path's reference goes to the file, or is put; on failure f is, too. */
+static int open_with(struct file *f, const struct path *p, u32 flags, enum open_how how, struct file **out)
 {
 	struct inode *inode = path_inode(p);
-	struct file *f;
-	int err = open_check(p, inode, flags, how);
+	int err = f ? open_check(p, inode, flags, how) : -ENFILE;
 
 	if (err) {
 		path_put(p);
+		if (f)
+			file_put(f);
 		return err;
-	}
-	f = file_alloc(&file_ops_none, flags);
-	if (!f) {
-		path_put(p);
-		return -ENFILE;
 	}
 	f->path = *p;
 	inode_get(inode);
@@ -129,6 +127,11 @@ static int open_path(const struct path *p, u32 flags, enum open_how how, struct 
 	f->flags = (f->flags & ~(u32)OPEN_FLAGS_OF_CALL) | (flags & O_PATH ? 0 : O_LARGEFILE);
 	*out = f;
 	return 0;
+}
+
+static int open_path(const struct path *p, u32 flags, enum open_how how, struct file **out)
+{
+	return open_with(file_alloc(&file_ops_none, flags), p, flags, how, out);
 }
 
 int file_open_path(const struct path *p, u32 flags, struct file **out)
@@ -230,12 +233,16 @@ static int open_create_step(struct walk *w, u32 flags, u32 mode, enum open_how *
 static int open_create(const struct path *dir, const char *name, u32 flags, u32 mode, struct file **out)
 {
 	enum open_how how = OPEN_EXISTING;
+	struct file *f = file_alloc(&file_ops_none, flags); /* first: nothing is created that could not be opened */
 	struct walk w;
 	struct path p;
-	int err = walk_start(&w, dir, name);
+	int err = f ? walk_start(&w, dir, name) : -ENFILE;
 
-	if (err)
+	if (err) {
+		if (f)
+			file_put(f);
 		return err;
+	}
 	err = walk_to_parent(&w);
 	if (!err) {
 		do {
@@ -244,10 +251,11 @@ static int open_create(const struct path *dir, const char *name, u32 flags, u32 
 	}
 	if (err) {
 		walk_end(&w);
+		file_put(f);
 		return err;
 	}
 	walk_take(&w, &p);
-	return open_path(&p, flags, how, out);
+	return open_with(f, &p, flags, how, out);
 }
 
 static int open_tmpfile(const struct path *dir, const char *name, u32 flags, u32 mode, struct file **out)

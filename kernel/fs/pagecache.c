@@ -83,6 +83,8 @@ static void clear_dirty_locked(struct pagecache *pc, struct frame *f)
 	if (!(frame_flags(f) & FRAME_DIRTY))
 		return;
 	atomic_and(&f->flags, ~FRAME_DIRTY);
+	if (pc->flags & PAGECACHE_PINNED)
+		return; /* never counted: there is nothing to write */
 	index_mark_clear(&pc->index, f->index, PC_DIRTY);
 	atomic64_dec(&pagecache_dirty);
 }
@@ -107,12 +109,23 @@ void pagecache_remove(struct pagecache *pc, struct frame *f)
 
 /* ---- reading ---- */
 
+void pagecache_clear_tail(struct frame *f)
+{
+	const struct pagecache *pc = f->owner;
+	u64 size = inode_size(pc->inode);
+
+	if (f->index == size >> PAGE_SHIFT && (size & (PAGE_SIZE - 1)))
+		memset((u8 *)frame_kva(f) + (size & (PAGE_SIZE - 1)), 0, PAGE_SIZE - (size & (PAGE_SIZE - 1)));
+}
+
 void pagecache_read_done(struct frame *f, int error)
 {
-	if (error)
+	if (error) {
 		atomic_or(&f->flags, FRAME_ERROR);
-	else
+	} else {
+		smp_wmb(); /* the contents come first */
 		atomic_or(&f->flags, FRAME_UPTODATE);
+	}
 	frame_clear_wake(f, FRAME_BUSY);
 }
 
@@ -154,6 +167,23 @@ static int read_run(struct pagecache *pc, u64 pgoff, u32 want)
 		frame_put(run[i]);
 	}
 	return 0;
+}
+
+void pagecache_readahead(struct pagecache *pc, u64 pgoff, u32 nr)
+{
+	u64 end = MIN(pgoff + nr, cache_pages(pc));
+
+	if (!pc->ops->read)
+		return;
+	while (pgoff < end) {
+		struct frame *f = pagecache_find(pc, pgoff);
+
+		if (f)
+			frame_put(f);
+		else if (read_run(pc, pgoff, (u32)MIN(end - pgoff, (u64)READ_RUN)) < 0)
+			return;
+		pgoff++;
+	}
 }
 
 /* A page that could not be read is taken out again, so that the next try reads anew. */
@@ -223,6 +253,7 @@ void pagecache_mark_dirty(struct pagecache *pc, struct frame *f)
 
 	if (pc->flags & PAGECACHE_PINNED)
 		return;
+	smp_mb(); /* the change of the page comes before the look at the flag; write-back clears it before it reads the page */
 	if (frame_flags(f) & FRAME_DIRTY)
 		return;
 	irq = spin_lock_irqsave(&pc->lock);
@@ -249,6 +280,7 @@ void pagecache_write_done(struct frame *f, int error)
 	frame_clear_wake(f, FRAME_WRITEBACK);
 	spin_unlock_irqrestore(&pc->lock, irq);
 	atomic64_dec(&pagecache_writing);
+	writeback_progress();
 	frame_put(f);
 }
 
@@ -279,22 +311,17 @@ static u32 gather_dirty(struct pagecache *pc, u64 *key, u64 last, struct frame *
 	return nr;
 }
 
-/* Bytes beyond the end of file do not reach the disk (invariant 4). */
-static void clear_tail(struct pagecache *pc, struct frame *f)
-{
-	u64 size = inode_size(pc->inode);
-
-	if (f->index == size >> PAGE_SHIFT && (size & (PAGE_SIZE - 1)))
-		memset((u8 *)frame_kva(f) + (size & (PAGE_SIZE - 1)), 0, PAGE_SIZE - (size & (PAGE_SIZE - 1)));
-}
-
 static void write_run(struct pagecache *pc, struct frame **run, u32 nr)
 {
 	int err;
 
 	if (memobj_mapped(&pc->obj))
 		memobj_protect(&pc->obj, run[0]->index, run[nr - 1]->index);
-	clear_tail(pc, run[nr - 1]);
+	/* A writer that holds it BUSY is about to move the end of file: then what lies there is not to be cleared. */
+	if (frame_try_busy(run[nr - 1])) {
+		pagecache_clear_tail(run[nr - 1]);
+		frame_clear_wake(run[nr - 1], FRAME_BUSY);
+	}
 	err = pc->ops->write(pc, run, nr);
 	if (err < 0)
 		for (u32 i = 0; i < nr; i++)
@@ -336,6 +363,7 @@ int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sy
 {
 	struct frame *run[WRITE_RUN];
 	u64 key = first;
+	u32 skipped = 0;
 	int err;
 
 	if (!pc->ops || !pc->ops->write)
@@ -355,10 +383,15 @@ int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sy
 			write_run(pc, run, nr);
 		else if (how == PAGECACHE_WAIT)
 			wait_page(pc, key);
-		else
+		else {
+			/* Being written and dirty again: later. */
+			skipped = 1;
 			key++;
+		}
 		sched_point();
 	}
+	if (skipped)
+		note_dirty_inode(pc->inode);
 	if (how == PAGECACHE_WAIT)
 		wait_writeback(pc, first, last);
 	err = READ_ONCE(pc->wb_error);
@@ -422,8 +455,7 @@ void pagecache_truncate(struct pagecache *pc, u64 size)
 
 void pagecache_drop(struct pagecache *pc)
 {
-	if (pc->nr_pages)
-		drop_from(pc, 0);
+	drop_from(pc, 0); /* taking pc->lock at least once: reclaim may still be leaving it */
 	index_destroy(&pc->index);
 }
 

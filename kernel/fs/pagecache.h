@@ -31,7 +31,7 @@ struct pagecache_ops {
 	/* Writes a run of consecutive frames (WRITEBACK set): ends each with pagecache_write_done. Likewise. */
 	int (*write)(struct pagecache *pc, struct frame **run, u32 nr);
 	/* Bytes [pos, pos+len) are about to be written: allocate blocks. -ENOSPC, -EFBIG, -EIO. Caller holds inode->lock for writing,
-	 * or none (mmap write: takes it itself — see pagecache_make_writable). */
+	 * also for a mapped page's first write. Partial: what it allocated before an error lies below the end of file and is zero. */
 	int (*reserve)(struct pagecache *pc, u64 pos, u64 len);
 	/* NULL, or told that nr pages came into / left the index (tmpfs counts its memory so). Must not sleep. */
 	void (*added)(struct pagecache *pc, u64 nr_pages);
@@ -47,6 +47,7 @@ struct pagecache {
 	u64 nr_pages;
 	u32 flags;
 #define PAGECACHE_PINNED BIT(0) /* tmpfs: pages are the only copy, never reclaimed */
+#define PAGECACHE_SECTORS BIT(1) /* a block device: only sectors in frame->dirty_blocks are written (bdev_mark_sectors) */
 	u64 ra_next, ra_size; /* readahead: page expected next, window */
 	int wb_error;         /* first write-back error since the last fsync reported it */
 };
@@ -63,6 +64,8 @@ int pagecache_get_for_write(struct pagecache *pc, u64 pgoff, u32 from, u32 to, s
 /* The page if it is there (any state), referenced, or NULL. */
 struct frame *pagecache_find(struct pagecache *pc, u64 pgoff);
 void pagecache_mark_dirty(struct pagecache *pc, struct frame *f);
+/* Starts reading pages [pgoff, pgoff + nr) that are not there; does not wait. */
+void pagecache_readahead(struct pagecache *pc, u64 pgoff, u32 nr);
 
 /* Completion of I/O on one frame; any context. */
 void pagecache_read_done(struct frame *f, int error);

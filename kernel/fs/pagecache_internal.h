@@ -7,6 +7,8 @@
 int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out);
 /* Takes a BUSY frame out of the index: owner becomes NULL; drops the index's reference. Mappings are the caller's. */
 void pagecache_remove(struct pagecache *pc, struct frame *f);
+/* Zeroes the part of the page that lies beyond the end of file (invariant 4). Context: any; f->owner is set and stays. */
+void pagecache_clear_tail(struct frame *f);
 /* A frame was used: second chance for it. */
 static inline void pagecache_touch(struct frame *f)
 {
@@ -19,3 +21,5 @@ void pagecache_lru_add(struct frame *f);
 void pagecache_lru_remove(struct frame *f);
 
 extern struct atomic64 pagecache_cached, pagecache_dirty, pagecache_writing;
+/* writeback.c: a write ended; throttled writers may go on. Context: any. */
+void writeback_progress(void);

@@ -6,6 +6,7 @@
  * the inode's lock and perhaps a BUSY page: it faults the buffer in first, copies with
  * faults off, and tries again when the copy came up short.
  */
+#include "fs/buf.h"
 #include "fs/inode.h"
 #include "fs/pagecache_internal.h"
 #include "lib/errno.h"
@@ -100,21 +101,36 @@ int pagecache_get_for_write(struct pagecache *pc, u64 pgoff, u32 from, u32 to, s
 	return err;
 }
 
-/* Copies one page's part. Returns the bytes copied (0: the buffer went away, fault it in again) or -errno. */
+/*
+ * Copies one page's part. Returns the bytes copied (0: the buffer went away, fault it in again) or -errno.
+ * The end of file moves while the page is BUSY, so that write-back does not take the new bytes for a tail to clear.
+ */
 static ssize_t write_piece(struct pagecache *pc, struct uio *uio, u64 pos, u64 len)
 {
+	struct inode *inode = pc->inode;
 	u32 from = pos & (PAGE_SIZE - 1);
 	struct frame *f;
 	size_t copied;
+	u32 fresh, grows;
 	int err = page_for_write(pc, pos >> PAGE_SHIFT, from, from + (u32)len, &f);
 
 	if (err < 0)
 		return err;
+	fresh = !(atomic_read(&f->flags) & FRAME_UPTODATE);
+	grows = pos + len > inode->size;
+	if (grows && !fresh)
+		frame_lock_busy(f);
 	copied = uio_copy_from_nofault(uio, (u8 *)frame_kva(f) + from, len);
-	if (!(atomic_read(&f->flags) & FRAME_UPTODATE))
+	if (copied && pos + copied > inode->size)
+		WRITE_ONCE(inode->size, pos + copied);
+	if (fresh)
 		finish_new_page(f, from, (u32)copied);
+	else if (grows)
+		frame_clear_wake(f, FRAME_BUSY);
 	if (copied) {
 		pagecache_touch(f);
+		if (pc->flags & PAGECACHE_SECTORS)
+			bdev_mark_sectors(f, from, from + (u32)copied);
 		pagecache_mark_dirty(pc, f);
 	}
 	frame_put(f);
@@ -186,8 +202,6 @@ static ssize_t write_stretch(struct inode *inode, struct uio *uio, s64 *pos, u64
 			break;
 		*pos += n;
 		done += (u64)n;
-		if ((u64)*pos > inode->size)
-			WRITE_ONCE(inode->size, (u64)*pos);
 		sched_point();
 	}
 	return done ? (ssize_t)done : n;
@@ -232,6 +246,7 @@ ssize_t pagecache_write(struct inode *inode, struct uio *uio, s64 *pos)
 			trim_reservation(inode, at + (u64)stretch);
 			break;
 		}
+		writeback_balance();
 		if (sched_fatal_signal_pending())
 			break;
 	}

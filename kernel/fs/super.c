@@ -1,5 +1,6 @@
 /* Superblocks: mounting a file system, sharing it among mounts, syncing, and taking it down. */
 #include "dev/block.h"
+#include "fs/buf.h"
 #include "fs/fs.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -225,6 +226,7 @@ void fs_sync_all(void)
 		if (err)
 			pr_err("fs: sync of a %s failed: error %d", sb->type->name, -err);
 	}
+	bdev_sync_all();
 }
 
 int super_remount(struct superblock *sb, u32 flags, const char *options)

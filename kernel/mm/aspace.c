@@ -90,7 +90,8 @@ static void aspace_destroy(struct aspace *as)
 	LIST_HEAD(dead);
 	struct vma *v;
 
-	tree_for_each_entry(v, &as->vmas.tree, node) {
+	tree_for_each_entry(v, &as->vmas.tree, node)
+	{
 		if (v->obj)
 			memobj_unlink(v);
 		list_add_tail(&v->obj_link, &dead);
@@ -177,7 +178,8 @@ static void fork_write_protect(struct aspace *parent)
 	struct vma *v;
 
 	tlb_start(&tlb, &parent->pt);
-	tree_for_each_entry(v, &parent->vmas.tree, node) {
+	tree_for_each_entry(v, &parent->vmas.tree, node)
+	{
 		if (!v->amap || v->w_start >= v->w_end || (v->flags & VMA_DONTFORK))
 			continue;
 		pt_lock(&parent->pt);
@@ -198,7 +200,8 @@ struct aspace *aspace_fork(struct aspace *parent)
 		return NULL;
 	rwlock_write_lock(&parent->lock);
 	fork_copy_fields(child, parent);
-	tree_for_each_entry(v, &parent->vmas.tree, node) {
+	tree_for_each_entry(v, &parent->vmas.tree, node)
+	{
 		if ((v->flags & VMA_DONTFORK) || ((v->flags & VMA_SPECIAL) && !v->obj))
 			continue;
 		err = fork_vma(child, v);
@@ -233,7 +236,8 @@ static void check_amap(struct aspace *as, struct vma *v)
 
 	spin_lock(&am->lock);
 	index_check(&am->pages);
-	index_for_each(&am->pages, key, f) {
+	index_for_each(&am->pages, key, f)
+	{
 		struct pt_entry e;
 		vaddr_t va;
 
@@ -265,7 +269,8 @@ void aspace_check(struct aspace *as)
 
 	rwlock_read_lock(&as->lock);
 	vma_check(&as->vmas, user_end);
-	tree_for_each_entry(v, &as->vmas.tree, node) {
+	tree_for_each_entry(v, &as->vmas.tree, node)
+	{
 		ASSERT(v->as == as);
 		ASSERT(!(v->flags & VMA_NEEDS_COPY) || v->amap);
 		ASSERT(vma_private(v) || (v->obj && !v->amap));

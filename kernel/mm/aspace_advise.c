@@ -52,7 +52,8 @@ static int forget_pages(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t
 	}
 	err = vma_unshare(v);
 	if (!err)
-		atomic64_sub(&as->resident, amap_erase(v->amap, vma_key(v, start), (end - start) >> PAGE_SHIFT));
+		atomic64_sub(&as->resident,
+			amap_erase(v->amap, vma_key(v, start), (end - start) >> PAGE_SHIFT));
 	return err;
 }
 
@@ -95,7 +96,8 @@ static int advise_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear
 }
 
 /* The object behind va with a reference, its page, and where that VMA ends; NULL: none there. */
-static struct memobj *object_at(struct aspace *as, vaddr_t va, u64 *pgoff, vaddr_t *next, u32 *flags)
+static struct memobj *object_at(
+	struct aspace *as, vaddr_t va, u64 *pgoff, vaddr_t *next, u32 *flags)
 {
 	struct memobj *o = NULL;
 	struct vma *v;
@@ -124,7 +126,8 @@ static int advise_willneed(struct aspace *as, vaddr_t start, vaddr_t end)
 	for (; start < end && left; start = next) {
 		struct memobj *o = object_at(as, start, &pgoff, &next, &flags);
 
-		for (vaddr_t va = start; o && va < MIN(next, end) && left; va += PAGE_SIZE, left--) {
+		for (vaddr_t va = start; o && va < MIN(next, end) && left;
+			va += PAGE_SIZE, left--) {
 			if (o->ops->load(o, pgoff++) != 0)
 				break;
 		}
@@ -140,14 +143,10 @@ static int advise_populate(struct aspace *as, vaddr_t start, vaddr_t end, enum a
 		struct fault f = {.addr = va, .access = access};
 
 		switch (fault_handle(as, &f)) {
-		case FAULT_DONE:
-			break;
-		case FAULT_SEGV_ACC:
-			return -EINVAL;
-		case FAULT_BUS:
-			return -EFAULT;
-		default:
-			return -ENOMEM;
+		case FAULT_DONE: break;
+		case FAULT_SEGV_ACC: return -EINVAL;
+		case FAULT_BUS: return -EFAULT;
+		default: return -ENOMEM;
 		}
 		if (sched_fatal_signal_pending())
 			return -EINTR;
@@ -169,27 +168,17 @@ int aspace_advise(struct aspace *as, vaddr_t start, u64 len, int advice)
 	case MADV_DONTDUMP:
 	case MADV_DODUMP:
 	case MADV_COLD:
-	case MADV_PAGEOUT:
-		return advise_flags(as, start, MAX(start, end), 0, 0);
-	case MADV_WILLNEED:
-		return advise_willneed(as, start, end);
+	case MADV_PAGEOUT: return advise_flags(as, start, MAX(start, end), 0, 0);
+	case MADV_WILLNEED: return advise_willneed(as, start, end);
 	case MADV_DONTNEED:
-	case MADV_FREE:
-		return start < end ? advise_dontneed(as, start, end, advice) : 0;
-	case MADV_DONTFORK:
-		return advise_flags(as, start, end, 0, VMA_DONTFORK);
-	case MADV_DOFORK:
-		return advise_flags(as, start, end, VMA_DONTFORK, 0);
-	case MADV_HUGEPAGE:
-		return advise_flags(as, start, end, VMA_NOHUGE, VMA_HUGE);
-	case MADV_NOHUGEPAGE:
-		return advise_flags(as, start, end, VMA_HUGE, VMA_NOHUGE);
-	case MADV_POPULATE_READ:
-		return advise_populate(as, start, end, ACCESS_READ);
-	case MADV_POPULATE_WRITE:
-		return advise_populate(as, start, end, ACCESS_WRITE);
-	default:
-		return -EINVAL;
+	case MADV_FREE: return start < end ? advise_dontneed(as, start, end, advice) : 0;
+	case MADV_DONTFORK: return advise_flags(as, start, end, 0, VMA_DONTFORK);
+	case MADV_DOFORK: return advise_flags(as, start, end, VMA_DONTFORK, 0);
+	case MADV_HUGEPAGE: return advise_flags(as, start, end, VMA_NOHUGE, VMA_HUGE);
+	case MADV_NOHUGEPAGE: return advise_flags(as, start, end, VMA_HUGE, VMA_NOHUGE);
+	case MADV_POPULATE_READ: return advise_populate(as, start, end, ACCESS_READ);
+	case MADV_POPULATE_WRITE: return advise_populate(as, start, end, ACCESS_WRITE);
+	default: return -EINVAL;
 	}
 }
 
@@ -217,7 +206,8 @@ int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags)
 		if ((flags & MS_INVALIDATE) && (vflags & VMA_LOCKED))
 			err = -EBUSY;
 		else if ((flags & MS_SYNC) && (vflags & VMA_SHARED) && o->ops->sync)
-			err = o->ops->sync(o, pgoff, pgoff + ((MIN(next, end) - start) >> PAGE_SHIFT) - 1);
+			err = o->ops->sync(
+				o, pgoff, pgoff + ((MIN(next, end) - start) >> PAGE_SHIFT) - 1);
 		o->ops->put_ref(o);
 	}
 	return err ? err : hole ? -ENOMEM : 0;
@@ -314,7 +304,9 @@ static ssize_t copy_any(struct aspace *as, vaddr_t va, u8 *buf, size_t len, enum
 
 	while (done < len) {
 		struct fault f = {.addr = va + done, .access = access};
-		size_t n = va + done < user_end ? copy_mapped(as, va + done, buf + done, len - done, access) : 0;
+		size_t n = va + done < user_end
+			? copy_mapped(as, va + done, buf + done, len - done, access)
+			: 0;
 
 		done += n;
 		if (n) {

@@ -1,5 +1,5 @@
 /*
- * Changing the set of VMAs: mmap, munmap, mprotect, brk. Each is: prepare
+ * Changing the set of VMAs: mmap, munmap, mprotect, brk, stack growth. Each is: prepare
  * (allocate, cut at the edges: may fail), then commit (cannot).
  */
 #include "lib/assert.h"
@@ -145,21 +145,6 @@ static int vma_split(struct aspace *as, struct vma *v, vaddr_t at)
 	return 0;
 }
 
-int aspace_isolate(struct aspace *as, vaddr_t start, vaddr_t end)
-{
-	struct vma *v = vma_find(&as->vmas, start);
-	int err = 0;
-
-	if (v && v->start < start)
-		err = vma_split(as, v, start);
-	if (err)
-		return err;
-	v = vma_find(&as->vmas, end - 1);
-	if (v && v->start < end && v->end > end)
-		err = vma_split(as, v, end);
-	return err;
-}
-
 /* Makes one amap of two neighbours' (either may be NULL). False: it cannot be, or costs too much. Nothing changed then. */
 static bool merge_amaps(struct vma *a, struct vma *b)
 {
@@ -225,6 +210,23 @@ void aspace_merge(struct aspace *as, vaddr_t start, vaddr_t end)
 	}
 }
 
+int aspace_isolate(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct vma *v = vma_find(&as->vmas, start);
+	int err = 0;
+
+	if (v && v->start < start)
+		err = vma_split(as, v, start);
+	if (err)
+		return err;
+	v = vma_find(&as->vmas, end - 1);
+	if (v && v->start < end && v->end > end)
+		err = vma_split(as, v, end);
+	if (err)
+		aspace_merge(as, start, start + 1); /* what was one joins again without fail */
+	return err;
+}
+
 /* ---- taking away ---- */
 
 void aspace_unhook(struct aspace *as, vaddr_t start, vaddr_t end)
@@ -262,7 +264,7 @@ void aspace_release(struct list *dead)
 {
 	struct vma *v, *next;
 
-	list_for_each_entry_safe(v, next, dead, obj_link) {
+	list_for_each_entry_safe (v, next, dead, obj_link) {
 		if (v->amap)
 			amap_put(v->amap);
 		if (v->obj)
@@ -387,8 +389,8 @@ static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u6
 }
 
 /* Puts v, which has its references, in its place. The address or -errno; as->lock is held. */
-static long map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len,
-	struct list *dead)
+static long map_locked(
+	struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead)
 {
 	long at = choose_place(as, rq, len);
 	bool taken;
@@ -515,14 +517,16 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 	old_end = PAGE_ALIGN_UP(brk);
 	new_end = PAGE_ALIGN_UP(want);
 	data = (want - as->brk_start) + (as->data_end - as->data_start);
-	if (want > brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
+	if (want > brk && as->data_limit_pages != ~0ul &&
+		data >> PAGE_SHIFT >= as->data_limit_pages)
 		return brk;
 	if (new_end < old_end && aspace_unmap(as, new_end, old_end - new_end) != 0)
 		return brk;
 	if (new_end > old_end) {
 		rwlock_read_lock(&as->lock);
 		above = vma_find(&as->vmas, old_end);
-		if (above && (above->flags & VMA_STACK) && above->start - MIN(new_end, above->start) < STACK_GUARD_GAP)
+		if (above && (above->flags & VMA_STACK) &&
+			above->start - MIN(new_end, above->start) < STACK_GUARD_GAP)
 			new_end = 0;
 		rwlock_read_unlock(&as->lock);
 		rq.addr = old_end;
@@ -532,4 +536,37 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 	}
 	WRITE_ONCE(as->brk, want);
 	return want;
+}
+
+/* ---- stack ---- */
+
+/* v is the VMA above va; as->lock is held. */
+static bool may_grow(struct aspace *as, struct vma *v, vaddr_t va)
+{
+	struct vma *below = vma_prev(v);
+	vaddr_t top = MAX(as->stack_top, v->end);
+
+	if (!(v->flags & VMA_STACK) || top - va > as->stack_limit || va < USER_MIN)
+		return false;
+	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) &&
+		va - below->end < STACK_GUARD_GAP)
+		return false;
+	return as->nr_pages + ((v->start - va) >> PAGE_SHIFT) <= as->limit_pages;
+}
+
+int aspace_grow_stack(struct aspace *as, vaddr_t va)
+{
+	struct vma *v;
+	int err = 0;
+
+	rwlock_write_lock(&as->lock);
+	v = vma_find(&as->vmas, va);
+	if (v && v->start > va) {
+		err = may_grow(as, v, va) ? vma_headroom(v, (v->start - va) >> PAGE_SHIFT)
+					  : -EFAULT;
+		if (!err)
+			aspace_resize(as, v, va, v->end);
+	}
+	rwlock_write_unlock(&as->lock);
+	return err;
 }

@@ -28,7 +28,7 @@ int vma_privatise(struct vma *v);
 /* After this `nr` pages can be put before its start: apgoff >= nr and no sibling's key is there. 0/-ENOMEM. */
 int vma_headroom(struct vma *v, u64 nr);
 
-/* Cuts VMAs so that none crosses start or end. 0/-ENOMEM; what was cut stays cut, which nobody can see. */
+/* Cuts VMAs so that none crosses start or end. 0/-ENOMEM, then nothing is cut. Who fails later calls aspace_merge. */
 int aspace_isolate(struct aspace *as, vaddr_t start, vaddr_t end);
 /* Drops all translations of [start, end), flushed. */
 void aspace_unhook(struct aspace *as, vaddr_t start, vaddr_t end);
@@ -41,6 +41,10 @@ void aspace_merge(struct aspace *as, vaddr_t start, vaddr_t end);
 
 /* Changes flags of all VMAs in [start, end), which is isolated and has no holes, and merges. */
 void aspace_set_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear, u32 set);
+
+/* Makes the stack just above va reach it. 0 (also when nothing is to be done any more), -EFAULT: not allowed, -ENOMEM.
+ * Locks: takes as->lock for writing. */
+int aspace_grow_stack(struct aspace *as, vaddr_t va);
 
 /* Pages promised in [start, end). */
 u64 aspace_count(struct aspace *as, vaddr_t start, vaddr_t end);

@@ -4,8 +4,8 @@
 #include "lib/errno.h"
 #include "mm/aspace_priv.h"
 
-#define REMAP_MAYMOVE 1u
-#define REMAP_FIXED 2u
+#define REMAP_MAYMOVE   1u
+#define REMAP_FIXED     2u
 #define REMAP_DONTUNMAP 4u
 
 struct remap {
@@ -142,33 +142,51 @@ static void remap_commit(struct aspace *as, struct vma *v, struct vma *twin, con
 	aspace_insert(as, v);
 }
 
-static int remap_move(struct aspace *as, struct remap *r, struct list *dead)
+/* Everything of a move that can fail. *twin: the VMA to make besides, if any. */
+static int remap_prepare(struct aspace *as, struct remap *r, u64 keep, struct vma **twin)
 {
-	u64 keep = MIN(r->old_len, r->new_len);
-	struct vma *v, *twin = NULL;
-	int err;
+	int err = aspace_isolate(as, r->old, r->old + r->old_len);
 
-	if (!(r->flags & REMAP_FIXED))
-		r->dst = aspace_find_place(as, r->new_len);
-	if (!r->dst || remap_limit(as, (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT))
-		return -ENOMEM;
-	err = aspace_isolate(as, r->old, r->old + r->old_len);
+	*twin = NULL;
 	if (!err && keep < r->old_len)
 		err = aspace_isolate(as, r->old, r->old + keep);
 	if (!err && (r->flags & REMAP_FIXED))
 		err = aspace_isolate(as, r->dst, r->dst + r->new_len);
+	if (!err && r->flags & REMAP_DONTUNMAP) {
+		if (as->vmas.nr < ASPACE_MAX_VMAS)
+			*twin = vma_create(as);
+		if (!*twin)
+			err = -ENOMEM;
+	}
+	/* Last: what it took apart might not join again. */
+	if (!err && r->new_len > r->old_len)
+		err = vma_privatise(vma_at(&as->vmas, r->old));
+	if (!err)
+		return 0;
+	if (*twin)
+		vma_free(*twin);
+	aspace_merge(as, r->old, r->old + r->old_len);
+	if (r->flags & REMAP_FIXED)
+		aspace_merge(as, r->dst, r->dst + r->new_len);
+	return err;
+}
+
+static int remap_move(struct aspace *as, struct remap *r, struct list *dead)
+{
+	u64 keep = MIN(r->old_len, r->new_len);
+	struct vma *v, *twin;
+	int err;
+
+	if (!(r->flags & REMAP_FIXED))
+		r->dst = aspace_find_place(as, r->new_len);
+	if (!r->dst ||
+		remap_limit(
+			as, (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT))
+		return -ENOMEM;
+	err = remap_prepare(as, r, keep, &twin);
 	if (err)
 		return err;
 	v = vma_at(&as->vmas, r->old);
-	if (r->new_len > r->old_len && vma_privatise(v) != 0)
-		return -ENOMEM;
-	if (r->flags & REMAP_DONTUNMAP) {
-		if (as->vmas.nr >= ASPACE_MAX_VMAS)
-			return -ENOMEM;
-		twin = vma_create(as);
-		if (!twin)
-			return -ENOMEM;
-	}
 	if (r->flags & REMAP_FIXED) {
 		aspace_unhook(as, r->dst, r->dst + r->new_len);
 		aspace_detach(as, r->dst, r->dst + r->new_len, dead);
@@ -212,7 +230,8 @@ static long remap_locked(struct aspace *as, struct remap *r, struct list *dead)
 	return err ? err : (long)r->dst;
 }
 
-long aspace_remap(struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 flags, vaddr_t new_addr)
+long aspace_remap(
+	struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 flags, vaddr_t new_addr)
 {
 	struct remap r = {
 		.old = old,

@@ -31,8 +31,8 @@
 
 #define AROUND_PAGES 16
 #define AROUND_BYTES (AROUND_PAGES * PAGE_SIZE)
-#define HUGE_AHEAD 16 /* pages filled at once where the program asked for huge pages */
-#define MAX_TRIES 1000
+#define HUGE_AHEAD   16 /* pages filled at once where the program asked for huge pages */
+#define MAX_TRIES    1000
 
 /* Besides enum fault_result, what one attempt may answer. */
 enum { AGAIN = 100, AGAIN_GROW, AGAIN_UNSHARE, AGAIN_LOAD, AGAIN_DIRTY, AGAIN_TABLE, AGAIN_MEMORY };
@@ -92,7 +92,6 @@ static void sync_code(const struct vma *v, struct frame *f)
 	if (likely(!(v->flags & VMA_EXEC)) || (atomic_read(&f->flags) & FRAME_EXEC))
 		return;
 	atomic_or(&f->flags, FRAME_EXEC);
-	arch_flush_icache();
 	arch_flush_icache_all(~0ul);
 }
 
@@ -113,8 +112,8 @@ static struct amap *amap_of(struct vma *v)
 	fresh = amap_create();
 	if (!fresh)
 		return NULL;
-	if (__atomic_compare_exchange_n(&v->amap, &none, fresh, false, __ATOMIC_ACQ_REL,
-		__ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(
+		    &v->amap, &none, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return fresh;
 	amap_put(fresh); /* another thread was faster */
 	return none;
@@ -152,8 +151,7 @@ static void slots_unlock(struct vma *v, struct amap *am)
  * Puts f, new and filled, in the slot of va in place of `old` (NULL: none), and
  * maps it writable. Takes over the reference to f. AGAIN when someone else changed the slot.
  */
-static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct frame *old,
-	u32 used)
+static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct frame *old, u32 used)
 {
 	struct vma *v = fc->vma;
 	struct amap *am = amap_of(v);
@@ -214,7 +212,8 @@ static int private_copy(struct faultctx *fc, struct frame *src, struct frame *ol
 		}
 		sync_code(v, f);
 		atomic64_inc(&vm_stats.cow_copies);
-		r = slot_fill(fc, fc->va, f, old, PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
+		r = slot_fill(fc, fc->va, f, old,
+			PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
 	}
 	frame_put(src);
 	return r;
@@ -241,7 +240,8 @@ static int zero_write(struct faultctx *fc)
 	for (u32 i = 1; i < HUGE_AHEAD; i++) {
 		vaddr_t va = fc->va + i * PAGE_SIZE;
 
-		if (va >= v->end || !(va & ~HUGE_MASK) || index_get(&v->amap->pages, vma_key(v, va)) ||
+		if (va >= v->end || !(va & ~HUGE_MASK) ||
+			index_get(&v->amap->pages, vma_key(v, va)) ||
 			zero_fill_one(fc, va, 0) != FAULT_DONE)
 			break;
 	}
@@ -274,17 +274,14 @@ static int object_get(struct faultctx *fc, struct frame **out)
 	u64 pgoff = vma_pgoff(v, fc->va);
 
 	switch (v->obj->ops->get(v->obj, pgoff, out)) {
-	case 0:
-		return FAULT_DONE;
+	case 0: return FAULT_DONE;
 	case -EAGAIN:
 		fc->obj = v->obj;
 		fc->pgoff = pgoff;
 		v->obj->ops->get_ref(v->obj);
 		return AGAIN_LOAD;
-	case -ENOMEM:
-		return AGAIN_MEMORY;
-	default:
-		return FAULT_BUS;
+	case -ENOMEM: return AGAIN_MEMORY;
+	default: return FAULT_BUS;
 	}
 }
 
@@ -350,7 +347,8 @@ static int object_map(struct faultctx *fc, struct frame *f, bool writable)
 		r = AGAIN;
 	else if (writable && v->obj->ops->make_writable && !(atomic_read(&f->flags) & FRAME_DIRTY))
 		r = AGAIN; /* written back meanwhile */
-	else if (map_leaf(v, fc->va, f, leaf_prot(v, writable) | PT_ACCESSED | (writable ? PT_DIRTY : 0)) != 0)
+	else if (map_leaf(v, fc->va, f,
+			 leaf_prot(v, writable) | PT_ACCESSED | (writable ? PT_DIRTY : 0)) != 0)
 		r = AGAIN_TABLE;
 	else
 		r = FAULT_DONE;
@@ -464,12 +462,9 @@ static int fault_usyscall(struct faultctx *fc)
 static inline bool access_allowed(const struct vma *v, enum access access)
 {
 	switch (access) {
-	case ACCESS_WRITE:
-		return v->flags & VMA_WRITE;
-	case ACCESS_EXEC:
-		return v->flags & VMA_EXEC;
-	default:
-		return v->flags & (VMA_READ | VMA_WRITE);
+	case ACCESS_WRITE: return v->flags & VMA_WRITE;
+	case ACCESS_EXEC: return v->flags & VMA_EXEC;
+	default: return v->flags & (VMA_READ | VMA_WRITE);
 	}
 }
 
@@ -491,39 +486,11 @@ static int fault_attempt(struct faultctx *fc)
 
 /* ---- what is done between attempts, with no lock held; FAULT_DONE: try again ---- */
 
-static int stack_grow(struct faultctx *fc)
+static int do_grow(struct faultctx *fc)
 {
-	struct aspace *as = fc->as;
-	struct vma *v, *below;
-	int r = FAULT_SEGV_MAP;
-	vaddr_t top;
-	u64 nr;
+	int err = aspace_grow_stack(fc->as, fc->va);
 
-	rwlock_write_lock(&as->lock);
-	v = vma_find(&as->vmas, fc->va);
-	if (!v || v->start <= fc->va) {
-		r = FAULT_DONE; /* someone was faster, or it went away: look again */
-		goto out_unlock;
-	}
-	top = MAX(as->stack_top, v->end);
-	nr = (v->start - fc->va) >> PAGE_SHIFT;
-	if (!(v->flags & VMA_STACK) || top - fc->va > as->stack_limit || fc->va < USER_MIN)
-		goto out_unlock;
-	below = vma_prev(v);
-	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) &&
-		fc->va - below->end < STACK_GUARD_GAP)
-		goto out_unlock;
-	if (as->nr_pages + nr > as->limit_pages)
-		goto out_unlock;
-	if (vma_headroom(v, nr) != 0) {
-		r = FAULT_OOM;
-		goto out_unlock;
-	}
-	aspace_resize(as, v, fc->va, v->end);
-	r = FAULT_DONE;
-out_unlock:
-	rwlock_write_unlock(&as->lock);
-	return r;
+	return err == 0 ? FAULT_DONE : err == -ENOMEM ? AGAIN_MEMORY : FAULT_SEGV_MAP;
 }
 
 static int do_unshare(struct faultctx *fc)
@@ -575,24 +542,12 @@ static int fault_between(struct faultctx *fc, int again)
 	int r = FAULT_DONE;
 
 	switch (again) {
-	case AGAIN_GROW:
-		r = stack_grow(fc);
-		break;
-	case AGAIN_UNSHARE:
-		r = do_unshare(fc);
-		break;
-	case AGAIN_LOAD:
-		r = do_load(fc);
-		break;
-	case AGAIN_DIRTY:
-		r = do_dirty(fc);
-		break;
-	case AGAIN_TABLE:
-		r = pt_reserve(&fc->as->pt, fc->va, 0) ? AGAIN_MEMORY : FAULT_DONE;
-		break;
-	case AGAIN_MEMORY:
-		r = AGAIN_MEMORY;
-		break;
+	case AGAIN_GROW: r = do_grow(fc); break;
+	case AGAIN_UNSHARE: r = do_unshare(fc); break;
+	case AGAIN_LOAD: r = do_load(fc); break;
+	case AGAIN_DIRTY: r = do_dirty(fc); break;
+	case AGAIN_TABLE: r = pt_reserve(&fc->as->pt, fc->va, 0) ? AGAIN_MEMORY : FAULT_DONE; break;
+	case AGAIN_MEMORY: r = AGAIN_MEMORY; break;
 	}
 	return r == AGAIN_MEMORY ? do_memory(fc) : r;
 }

@@ -25,8 +25,8 @@
 
 static_assert(sizeof(struct frame) == 64, "struct frame is one cache line");
 
-#define CHUNK (1ul << FRAME_MAX_ORDER)
-#define CACHE_MAX 64
+#define CHUNK       (1ul << FRAME_MAX_ORDER)
+#define CACHE_MAX   64
 #define BATCH_ORDER 5 /* a refill breaks blocks of at most this order */
 
 struct frame_cache {
@@ -43,10 +43,10 @@ static struct zone {
 	u64 nr_blocks[FRAME_MAX_ORDER + 1];    /* [lock] */
 	u64 listed;                            /* [lock] frames in lists */
 	u64 beyond;                            /* [lock] unreserved frames beyond the frontiers */
-	u64 reserve;                           /* user memory may not go below it, the kernel to half of it */
-	u64 low;                               /* below: reclaim while allocating */
-	u32 batch;                             /* frames a hart's cache gets and gives at once */
-	u32 idle_reclaims;                     /* refills to skip reclaim for: the last one found nothing */
+	u64 reserve;       /* user memory may not go below it, the kernel to half of it */
+	u64 low;           /* below: reclaim while allocating */
+	u32 batch;         /* frames a hart's cache gets and gives at once */
+	u32 idle_reclaims; /* refills to skip reclaim for: the last one found nothing */
 } zone;
 
 static bool ready;
@@ -142,17 +142,17 @@ static void buddy_insert(struct ram_bank *bank, struct frame *f, u32 order)
 	zone.listed += 1ul << order;
 	for (; order < FRAME_MAX_ORDER; order++) {
 		pfn_t other = pfn ^ (1ul << order);
-		struct frame *b = &frames[other];
+		struct frame *b = &frame_array[other];
 
 		if (other < bank->start || other >= bank->frontier)
 			break;
 		if (b->kind != FRAME_FREE || b->order != order)
 			break;
 		block_remove(b);
-		frames[pfn | (1ul << order)].order = FRAME_INSIDE;
+		frame_array[pfn | (1ul << order)].order = FRAME_INSIDE;
 		pfn &= ~(1ul << order);
 	}
-	block_insert(&frames[pfn], order);
+	block_insert(&frame_array[pfn], order);
 }
 
 /* Initialises the metadata of the next chunk and frees what is not reserved of it. False: no RAM is left untouched. */
@@ -167,7 +167,7 @@ static bool frontier_advance(void)
 			continue;
 		end = MIN((pfn | (CHUNK - 1)) + 1, b->end);
 		for (pfn_t p = pfn; p < end; p++) {
-			struct frame *f = &frames[p];
+			struct frame *f = &frame_array[p];
 
 			memset(f, 0, sizeof(*f));
 			f->kind = FRAME_RESERVED;
@@ -186,10 +186,10 @@ static bool frontier_advance(void)
 					pfn + (2ul << order) <= stop)
 					order++;
 				for (pfn_t p = pfn; p < pfn + (1ul << order); p++) {
-					frames[p].kind = FRAME_FREE;
-					frames[p].order = FRAME_INSIDE;
+					frame_array[p].kind = FRAME_FREE;
+					frame_array[p].order = FRAME_INSIDE;
 				}
-				buddy_insert(b, &frames[pfn], order);
+				buddy_insert(b, &frame_array[pfn], order);
 				pfn += 1ul << order;
 			}
 		}
@@ -277,7 +277,8 @@ static void cache_drain(struct frame_cache *c, u32 keep)
 	c->nr = keep;
 }
 
-static inline void frame_born(struct frame_cache *c, struct frame *f, u32 order, enum frame_kind kind)
+static inline void frame_born(
+	struct frame_cache *c, struct frame *f, u32 order, enum frame_kind kind)
 {
 	c->kinds[kind] += 1l << order;
 	f->kind = (u8)kind;
@@ -436,7 +437,7 @@ void frame_put(struct frame *f)
 /* Backs the metadata array where it describes this bank. */
 static void bank_map_array(struct ram_bank *b, vaddr_t *mapped_to)
 {
-	vaddr_t start = (vaddr_t)&frames[b->start], end = (vaddr_t)&frames[b->end];
+	vaddr_t start = (vaddr_t)&frame_array[b->start], end = (vaddr_t)&frame_array[b->end];
 	u64 align = end - start >= HUGE_SIZE ? HUGE_SIZE : PAGE_SIZE;
 	u64 len;
 	paddr_t pa;
@@ -513,7 +514,7 @@ static u64 check_list(u32 order)
 	struct frame *f;
 	u64 nr = 0;
 
-	list_for_each_entry(f, &zone.free[order], link) {
+	list_for_each_entry (f, &zone.free[order], link) {
 		ASSERT(f->kind == FRAME_FREE && f->order == order);
 		ASSERT(IS_ALIGNED(frame_pfn(f), 1ul << order));
 		ASSERT(atomic_read(&f->refs) == 0);
@@ -536,8 +537,8 @@ void frame_check(void)
 	ASSERT(listed == zone.listed);
 	for (u32 i = 0; i < boot_ram.nr_banks; i++) {
 		for (pfn_t p = boot_ram.banks[i].start; p < boot_ram.banks[i].frontier; p++) {
-			ASSERT(frames[p].kind > FRAME_NONE && frames[p].kind < FRAME_KINDS);
-			counted[frames[p].kind]++;
+			ASSERT(frame_array[p].kind > FRAME_NONE && frame_array[p].kind < FRAME_KINDS);
+			counted[frame_array[p].kind]++;
 		}
 	}
 	ASSERT(counted[FRAME_FREE] == listed);

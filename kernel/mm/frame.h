@@ -37,19 +37,19 @@ enum frame_kind {
 };
 
 /* frame.flags; changed by atomic or/and. Who may set what is said in mm/frame.h's users. */
-#define FRAME_BUSY (1u << 0)      /* contents in flux: I/O under way or being filled; sleep on frame_wait_busy() */
-#define FRAME_UPTODATE (1u << 1)  /* file page: contents valid */
-#define FRAME_DIRTY (1u << 2)     /* file page: differs from disk */
+#define FRAME_BUSY      (1u << 0) /* contents in flux: I/O, or being filled; frame_wait() sleeps */
+#define FRAME_UPTODATE  (1u << 1) /* file page: contents valid */
+#define FRAME_DIRTY     (1u << 2) /* file page: differs from disk */
 #define FRAME_WRITEBACK (1u << 3) /* being written to disk */
-#define FRAME_ERROR (1u << 4)     /* the last I/O failed */
-#define FRAME_ACCESSED (1u << 5)  /* second chance for reclaim */
-#define FRAME_LRU (1u << 6)       /* linked in a reclaim list */
-#define FRAME_EXEC BIT(7)      /* instruction caches know of its contents (set by mm/fault.c when first mapped X) */
+#define FRAME_ERROR     (1u << 4) /* the last I/O failed */
+#define FRAME_ACCESSED  (1u << 5) /* second chance for reclaim */
+#define FRAME_LRU       (1u << 6) /* linked in a reclaim list */
+#define FRAME_EXEC      (1u << 7) /* instruction caches know its contents (mm/fault.c) */
 
 struct frame {
-	u8 kind;             /* enum frame_kind */
-	u8 order;            /* of the block this frame heads; FRAME_INSIDE: not the first of its block */
-	u16 small;           /* user of the kind: slab objects in use, … */
+	u8 kind;   /* enum frame_kind */
+	u8 order;  /* of the block this frame heads; FRAME_INSIDE: not the first of its block */
+	u16 small; /* user of the kind: slab objects in use, … */
 	struct atomic flags; /* FRAME_* */
 	struct atomic refs;  /* 0: free */
 	u32 dirty_blocks;    /* file page of a block device: bit per 512-byte sector */
@@ -61,23 +61,23 @@ struct frame {
 };
 
 /* Flags of the allocation calls (frames, slab, kmalloc alike). */
-#define ALLOC_ZERO BIT(0)   /* contents zero */
+#define ALLOC_ZERO   BIT(0) /* contents zero */
 #define ALLOC_ATOMIC BIT(1) /* may not sleep nor reclaim; may take the reserve */
-#define ALLOC_USER BIT(2)   /* for user memory: leaves the kernel's reserve alone */
+#define ALLOC_USER   BIT(2) /* for user memory: leaves the kernel's reserve alone */
 
 #define FRAME_MAX_ORDER 10 /* largest block: 4 MiB */
 
 #define FRAME_INSIDE 0xff
 
 #ifdef HOST_TEST
-extern struct frame *frames;
+extern struct frame *frame_array;
 #else
-#define frames ((struct frame *)KVA_FRAMES)
+#define frame_array ((struct frame *)KVA_FRAMES)
 #endif
 
 static inline pfn_t frame_pfn(const struct frame *f)
 {
-	return (pfn_t)(f - frames);
+	return (pfn_t)(f - frame_array);
 }
 static inline paddr_t frame_pa(const struct frame *f)
 {
@@ -89,7 +89,7 @@ static inline void *frame_kva(const struct frame *f)
 }
 static inline struct frame *pa_frame(paddr_t pa)
 {
-	return &frames[pa >> PAGE_SHIFT];
+	return &frame_array[pa >> PAGE_SHIFT];
 }
 static inline struct frame *kva_frame(const void *kva)
 {
@@ -133,8 +133,8 @@ void frame_clear_wake(struct frame *f, u32 flag);
 u64 frame_total(void);
 
 struct frame_stats {
-	u64 total;  /* frames of RAM */
-	u64 free;   /* incl. beyond the frontier and hart caches */
+	u64 total; /* frames of RAM */
+	u64 free;  /* incl. beyond the frontier and hart caches */
 	u64 kinds[FRAME_KINDS];
 };
 void frame_stats_read(struct frame_stats *out);

@@ -34,8 +34,7 @@ void frame_add_ram(paddr_t start, paddr_t end)
 	}
 	for (i = 0; i < boot_ram.nr_banks && boot_ram.banks[i].start < bank.start; i++)
 		;
-	memmove(&boot_ram.banks[i + 1], &boot_ram.banks[i],
-		(boot_ram.nr_banks - i) * sizeof(bank));
+	memmove(&boot_ram.banks[i + 1], &boot_ram.banks[i], (boot_ram.nr_banks - i) * sizeof(bank));
 	boot_ram.banks[i] = bank;
 	boot_ram.nr_banks++;
 }

@@ -6,7 +6,7 @@
 
 #include "lib/types.h"
 
-#define RAM_MAX_BANKS 16
+#define RAM_MAX_BANKS    16
 #define RAM_MAX_RESERVED 64
 
 struct ram_bank {

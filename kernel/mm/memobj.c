@@ -60,7 +60,7 @@ static void change_all(struct memobj *o, u64 first, u64 last, enum change what)
 	struct vma *v;
 
 	mutex_lock(&o->lock);
-	list_for_each_entry(v, &o->mappings, obj_link)
+	list_for_each_entry (v, &o->mappings, obj_link)
 		change_mapping(v, first, last, what);
 	mutex_unlock(&o->lock);
 }

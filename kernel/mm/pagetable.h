@@ -30,21 +30,21 @@
 struct tlb;
 
 /* Permissions and attributes of a mapping, independent of the machine's bits. */
-#define PT_READ BIT(0)
-#define PT_WRITE BIT(1)
-#define PT_EXEC BIT(2)
-#define PT_USER BIT(3)
-#define PT_GLOBAL BIT(4)
+#define PT_READ     BIT(0)
+#define PT_WRITE    BIT(1)
+#define PT_EXEC     BIT(2)
+#define PT_USER     BIT(3)
+#define PT_GLOBAL   BIT(4)
 #define PT_ACCESSED BIT(5) /* pt_query and pt_map: A is (to be) set */
-#define PT_DIRTY BIT(6)    /* the same for D */
-#define PT_RWX (PT_READ | PT_WRITE | PT_EXEC)
+#define PT_DIRTY    BIT(6) /* the same for D */
+#define PT_RWX      (PT_READ | PT_WRITE | PT_EXEC)
 
 struct pagetable {
 	struct spinlock lock;
 	paddr_t root;
-	u64 asid;       /* generation << 16 | ASID; arch/riscv/asid.c */
-	u64 cached;     /* harts whose TLB may hold translations of this table (atomic) */
-	u64 nr_tables;  /* table pages of the user half, root included */
+	u64 asid;      /* generation << 16 | ASID; arch/riscv/asid.c */
+	u64 cached;    /* harts whose TLB may hold translations of this table (atomic) */
+	u64 nr_tables; /* table pages of the user half, root included */
 };
 
 struct pt_entry {
@@ -96,11 +96,12 @@ int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out);
 /* For each mapped page in [start, end) with A set: calls fn(arg, page number from start, dirty) and clears A.
  * Locks: caller holds pt->lock; flush through tlb. */
 void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb,
-		void (*fn)(void *arg, u64 page, u32 prot), void *arg);
+	void (*fn)(void *arg, u64 page, u32 prot), void *arg);
 
 /* vmprint (LAB.md L2): emits the exact text for the user half (or the whole with PT_PRINT_KERNEL) through emit. */
 enum pt_print { PT_PRINT_USER, PT_PRINT_ALL };
-void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg);
+void pt_print(struct pagetable *pt, enum pt_print what,
+	void (*emit)(void *arg, const char *s, size_t len), void *arg);
 
 /* Asserts the invariants above over the whole user half. Locks: takes pt->lock. */
 void pt_check(struct pagetable *pt);

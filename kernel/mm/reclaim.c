@@ -30,8 +30,8 @@ static bool reclaim_begin(void)
 {
 	struct task *none = NULL;
 
-	return __atomic_compare_exchange_n(&reclaimer, &none, current(), false, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(
+		&reclaimer, &none, current(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* Not a lock with a rank: it is entered with any sleeping locks held, and whoever is inside takes those only by trylock. */
@@ -49,7 +49,7 @@ u64 reclaim_pages(u64 nr)
 			return 1;
 	}
 	/* Entries are only ever added, at the end. */
-	list_for_each_entry(s, &shrinkers, link) {
+	list_for_each_entry (s, &shrinkers, link) {
 		if (freed >= nr)
 			break;
 		freed += s->scan(nr - freed);

@@ -20,8 +20,8 @@
 #include "lib/string.h"
 #include "sync/spinlock.h"
 
-#define MAG_SIZE 31 /* with the count: 256 bytes */
-#define MAX_CACHES 64
+#define MAG_SIZE       31 /* with the count: 256 bytes */
+#define MAX_CACHES     64
 #define MAX_SLAB_ORDER 3
 
 struct magazine {
@@ -35,11 +35,11 @@ struct slab_cache {
 	u32 size; /* of an object, rounded */
 	u32 order;
 	u32 per_slab;
-	u32 mag_max;         /* objects a magazine of this cache may hold */
-	struct list partial; /* [lock] slabs with a free object */
-	u32 nr_empty;        /* [lock] of them wholly free */
-	u64 nr_slabs;        /* [lock] */
-	u64 nr_out;          /* [lock] objects not in slabs */
+	u32 mag_max;                      /* objects a magazine of this cache may hold */
+	struct list partial;              /* [lock] slabs with a free object */
+	u32 nr_empty;                     /* [lock] of them wholly free */
+	u64 nr_slabs;                     /* [lock] */
+	u64 nr_out;                       /* [lock] objects not in slabs */
 	struct magazine *mags[MAX_HARTS]; /* NULL until first used there */
 };
 
@@ -387,13 +387,24 @@ static const struct {
 	u16 size;
 	const char *name;
 } classes[] = {
-	{16, "kmalloc-16"}, {32, "kmalloc-32"}, {48, "kmalloc-48"}, {64, "kmalloc-64"},
-	{96, "kmalloc-96"}, {128, "kmalloc-128"}, {192, "kmalloc-192"}, {256, "kmalloc-256"},
-	{384, "kmalloc-384"}, {544, "kmalloc-544"}, {768, "kmalloc-768"}, {1024, "kmalloc-1024"},
-	{1536, "kmalloc-1536"}, {2048, "kmalloc-2048"}, {3072, "kmalloc-3072"},
+	{16, "kmalloc-16"},
+	{32, "kmalloc-32"},
+	{48, "kmalloc-48"},
+	{64, "kmalloc-64"},
+	{96, "kmalloc-96"},
+	{128, "kmalloc-128"},
+	{192, "kmalloc-192"},
+	{256, "kmalloc-256"},
+	{384, "kmalloc-384"},
+	{544, "kmalloc-544"},
+	{768, "kmalloc-768"},
+	{1024, "kmalloc-1024"},
+	{1536, "kmalloc-1536"},
+	{2048, "kmalloc-2048"},
+	{3072, "kmalloc-3072"},
 };
 
-#define CLASS_MAX 3072
+#define CLASS_MAX   3072
 #define CLASS_SHIFT 4
 
 static struct slab_cache *class_cache[ARRAY_SIZE(classes)];
@@ -407,8 +418,8 @@ void slab_init(void)
 		class_cache[i] = slab_cache_create(classes[i].name, classes[i].size, 16);
 	for (u32 i = 0; i < ARRAY_SIZE(class_of); i++) {
 		if (((i + 1) << CLASS_SHIFT) > classes[class].size)
-			class++;
-		class_of[i] = (u8)class;
+			class ++;
+		class_of[i] = (u8) class;
 	}
 }
 
@@ -429,7 +440,8 @@ void *kmalloc(size_t size, u32 flags)
 	if (likely(size <= CLASS_MAX)) {
 		if (alloc_should_fail())
 			return NULL;
-		return cache_alloc(class_cache[class_of[size ? (size - 1) >> CLASS_SHIFT : 0]], flags);
+		return cache_alloc(
+			class_cache[class_of[size ? (size - 1) >> CLASS_SHIFT : 0]], flags);
 	}
 	order = size_order(size);
 	if (order > FRAME_MAX_ORDER)
@@ -457,7 +469,8 @@ static size_t kmalloc_size(void *p)
 {
 	struct frame *f = kva_frame(p);
 
-	return f->kind == FRAME_SLAB ? ((struct slab_cache *)f->owner)->size : PAGE_SIZE << f->order;
+	return f->kind == FRAME_SLAB ? ((struct slab_cache *)f->owner)->size
+				     : PAGE_SIZE << f->order;
 }
 
 void *krealloc(void *p, size_t size, u32 flags)

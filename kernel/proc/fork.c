@@ -155,6 +155,7 @@ static int process_take(struct fork *f)
 	p->cpu_warn_ns = parent->limits[RLIM_CPU].soft == RLIM_INFINITY ? ~0ul :
 									   parent->limits[RLIM_CPU].soft * 1000000000ul;
 	p->dumpable = parent->dumpable;
+	p->vdso = parent->vdso;
 	p->text = parent->text;
 	if (p->text) {
 		inode_get(p->text);
@@ -248,7 +249,7 @@ static void thread_inherit(struct fork *f)
 		c->clear_child_tid = rq->child_tid.addr;
 	thread_copy(&c->thread, &p->thread);
 	if (rq->stack)
-		TF_SP(c->thread.tf) = rq->stack + rq->stack_size;
+		TF_SP(c->thread.tf) = rq->stack;
 	if (f->flags & CLONE_SETTLS)
 		TF_TP(c->thread.tf) = rq->tls;
 }

@@ -71,6 +71,10 @@ static bool rlimit_may_reach(const struct process *p)
 	u64 flags = spin_lock_irqsave(&tasks_lock);
 	bool ok;
 
+	if (!p->leader) { /* reaped */
+		spin_unlock_irqrestore(&tasks_lock, flags);
+		return false;
+	}
 	c = &p->leader->cred->cred;
 	ok = me->euid == 0 || (me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid &&
 			       me->gid == c->egid && me->gid == c->sgid);

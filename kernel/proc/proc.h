@@ -16,7 +16,7 @@ void init_start(void);                   /* creates pid 1 from /sbin/init (init=
 struct clone_request {
 	u64 flags;           /* CLONE_* (without the signal) */
 	int exit_signal;
-	vaddr_t stack;       /* 0: the parent's sp */
+	vaddr_t stack;       /* where sp starts (the upper end); 0: the parent's sp */
 	u64 stack_size;      /* clone3 only */
 	vaddr_t tls;
 	struct uptr parent_tid, child_tid, pidfd;
@@ -62,7 +62,8 @@ struct wait_request {
 	u32 options;      /* WNOHANG 1, WUNTRACED/WSTOPPED 2, WEXITED 4, WCONTINUED 8, WNOWAIT 0x01000000, __WALL … */
 };
 struct rusage_k { u64 utime_ns, stime_ns, max_rss_kb, minflt, majflt, nvcsw, nivcsw; };
-struct wait_result { int pid, status, code, uid; struct rusage_k ru; }; /* code: CLD_* */
+/* status: the word of wait4(2); code: CLD_*, for waitid(2), whose si_status is in the word. */
+struct wait_result { int pid, status, code, uid; struct rusage_k ru; };
 int process_wait(const struct wait_request *rq, struct wait_result *out); /* 1: out filled; 0: WNOHANG and none */
 
 /* RUSAGE_SELF 0, RUSAGE_CHILDREN -1, RUSAGE_THREAD 1. */
@@ -73,6 +74,9 @@ long task_get_robust_list(int tid, vaddr_t *head, u64 *len);
 
 /* ---- limits.c ---- pid 0: the caller; either pointer may be NULL */
 long rlimit_change(int pid, u32 which, const struct rlimit *new_limit, struct rlimit *old);
+
+/* ---- family.c ---- */
+int process_parent_pid(void); /* of current; 0 for pid 1 */
 
 /* ---- pid.c ---- groups and sessions */
 long process_setpgid(int pid, int pgid);

@@ -103,7 +103,8 @@ struct sigaltstack_k {
 
 struct signal_queue {
 	u64 set;
-	struct list infos;
+	struct list infos; /* struct siginfo_node, in order of arrival */
+	u32 nr;            /* of them */
 };
 
 /* Sending. The permission to kill is checked by the *_user forms only. Context: any unless said. */

@@ -61,3 +61,9 @@ void siginfo_kernel(struct siginfo_k *info, int signo);
 /* The POSIX timer's signal is being delivered: its overrun count, and the next period starts. Locks: siglock held. */
 int ptimer_delivered_locked(struct process *p, int timer_id);
 const char *signal_name(int signo);
+/* No member has a parent in another group of the session (`but` does not count): nobody could continue it. Locks: tasks_lock. */
+bool pgrp_is_orphaned_locked(struct pid *pgrp, const struct process *but);
+/* Internal to the three signal files. */
+int signal_queue_add(struct signal_queue *q, const struct siginfo_k *info, int timer_id, u64 limit);
+void sigmask_set_locked(struct task *t, u64 mask);
+bool stop_check_complete_locked(struct process *p);

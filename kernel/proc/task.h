@@ -110,6 +110,7 @@ struct task {
 	struct signal_queue pending;
 	u64 sigmask, saved_sigmask;
 	u32 restore_sigmask;
+	u64 wait_set;            /* sigtimedwait takes these although they are blocked */
 	struct sigaltstack_k altstack;
 	struct restart_block { u64 (*fn)(struct task *); u64 arg[5]; } restart;
 
@@ -140,7 +141,7 @@ struct task {
 struct process {
 	struct refcount refs;
 	int pid;                 /* tgid */
-	struct task *leader;
+	struct task *leader;     /* NULL once reaped [tasks_lock, siglock] */
 	struct list threads;     /* [tasks_lock] */
 	u32 nr_threads;          /* in the list [tasks_lock] */
 	u32 nr_live;             /* of them, not exiting [siglock] */
@@ -157,6 +158,8 @@ struct process {
 	u32 stopped;             /* a stop is in force: threads stop on their way to user mode */
 	u32 stop_signal, stop_reported, continued;
 	u32 nr_stopped;          /* threads that did */
+	u32 stop_complete;       /* all did: wait may report it */
+	vaddr_t vdso;            /* where exec put it; 0: nowhere */
 	u32 notify_continued;    /* the parent is still to hear of SIGCONT */
 	u32 unkillable;          /* pid 1: default actions do not touch it */
 	u32 zombie;              /* wait may take it [tasks_lock] */
@@ -222,5 +225,12 @@ void task_discard(struct task *t);
 struct process *process_alloc(void);
 /* The program file may be written to again. */
 void process_drop_text(struct process *p);
+extern struct process *init_process;
+/* Takes a zombie out of every table; frees what nobody refers to. Locks: tasks_lock held. */
+void process_release_locked(struct process *p);
+/* Current leaves its memory for `as` (NULL: the kernel's) and gives up its reference on the old one. */
+void task_change_aspace(struct aspace *as);
+/* Whoever waits for t to leave its memory is told: robust futexes, clear_child_tid, a vfork parent. t is current. */
+void task_leave_memory(struct task *t);
 /* A vfork parent that waits for t goes on. */
 void vfork_release(struct task *t);

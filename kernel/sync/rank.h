@@ -26,6 +26,7 @@ enum lock_rank {
 	RANK_INODE = 70,       /* another inode's size and blocks, for writers */
 	RANK_ASPACE = 100,     /* one address space's VMAs */
 	RANK_INODE_MAP = 110,  /* an inode's page cache against truncation; below faults */
+	RANK_MEMOBJ = 115,     /* a memory object's list of mappings */
 	RANK_JOURNAL = 120,    /* a running transaction: handles are readers */
 	RANK_EXT_ALLOC = 130,  /* block and inode bitmaps of an ext group */
 	RANK_EXT_MAP = 140,    /* an inode's block map */
@@ -39,7 +40,6 @@ enum lock_rank {
 	RANK_DCACHE = 220,      /* the name cache */
 	RANK_ICACHE = 230,      /* the table of inodes in memory */
 	RANK_INODE_SPIN = 240,  /* an inode's small fields */
-	RANK_MEMOBJ = 300,      /* a memory object and its list of mappings */
 	RANK_AMAP = 310,        /* an anonymous map's slots */
 	RANK_PAGECACHE = 320,   /* one inode's index of pages */
 	RANK_RMAP = 330,        /* who maps an anonymous page */

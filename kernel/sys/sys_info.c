@@ -56,7 +56,7 @@ long sys_sysinfo(SYSCALL_ARGS)
 	sched_load(info.loads);
 	info.totalram = st.total;
 	info.freeram = st.free;
-	info.procs = (u16)MIN(process_count(), 65535ul);
+	info.procs = (u16)MIN(task_count(), 65535u);
 	return copy_to_user(uptr_make(a0), &info, sizeof(info));
 }
 
@@ -67,7 +67,9 @@ enum { SYSLOG_READ = 2, SYSLOG_READ_ALL = 3, SYSLOG_READ_CLEAR = 4, SYSLOG_CLEAR
 
 static u64 cleared_seq; /* READ_ALL starts here; one word, races only repeat or skip lines */
 
-static long syslog_read(u64 addr, u64 len, enum { KEEP, CLEAR } then)
+enum syslog_then { SYSLOG_KEEP, SYSLOG_FORGET };
+
+static long syslog_read(u64 addr, u64 len, enum syslog_then then)
 {
 	u64 seq = MAX(log_first_seq(), READ_ONCE(cleared_seq));
 	char *buf = kmalloc(PAGE_SIZE, 0);
@@ -87,7 +89,7 @@ static long syslog_read(u64 addr, u64 len, enum { KEEP, CLEAR } then)
 		done += n;
 	}
 	kfree(buf);
-	if (then == CLEAR)
+	if (then == SYSLOG_FORGET)
 		WRITE_ONCE(cleared_seq, log_next_seq());
 	return (long)done;
 }
@@ -107,7 +109,7 @@ long sys_syslog(SYSCALL_ARGS)
 	case SYSLOG_READ_CLEAR:
 		if (!a1 || (int)a2 < 0)
 			return -EINVAL;
-		return syslog_read(a1, (u64)(int)a2, action == SYSLOG_READ_CLEAR ? CLEAR : KEEP);
+		return syslog_read(a1, (u64)(int)a2, action == SYSLOG_READ_CLEAR ? SYSLOG_FORGET : SYSLOG_KEEP);
 	case SYSLOG_CLEAR:
 		WRITE_ONCE(cleared_seq, log_next_seq());
 		return 0;

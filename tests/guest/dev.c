@@ -117,8 +117,9 @@ TEST(standard_links)
 	CHECK_EQ(write(fds[1], "q", 1), 1);
 	OK(dup2(fds[0], 0));
 	int fd = open("/dev/stdin", O_RDONLY);
-	if (fd < 0 && errno == ENOENT)
-		fd = OK(open("/dev/fd/0", O_RDONLY));
+	if (fd < 0 && !on_vitrine())
+		SKIP("no /dev/stdin: who makes the links here?");
+	OK(fd);
 	CHECK_EQ(read(fd, &c, 1), 1);
 	CHECK_EQ(c, 'q');
 }

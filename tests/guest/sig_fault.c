@@ -210,7 +210,11 @@ TEST(default_action_in_threads_kills_all)
 	pthread_t t;
 
 	DIES_OF(SIGSEGV, ZERO(pthread_create(&t, NULL, fault_loop, "")); *wild_pointer(8) = 1);
-	DIES_OF(SIGILL, __builtin_trap());
+	#ifdef __riscv
+	DIES_OF(SIGILL, __asm__ volatile(".word 0"));
+#else
+	DIES_OF(SIGILL, __asm__ volatile("ud2"));
+#endif
 }
 
 TEST_MAIN

@@ -193,6 +193,29 @@ static void image_map(void)
 	*kernel_slot((vaddr_t)boot_stack_guard, 0) = 0;
 }
 
+static bool kernel_mapped(vaddr_t va)
+{
+	const u64 *table = top;
+
+	for (u32 l = TOP_LEVEL;; l--) {
+		u64 pte = table[level_index(va, l)];
+
+		if (!(pte & PTE_V) || pte_is_leaf(pte) || l == 0)
+			return (pte & PTE_V) != 0;
+		table = phys_to_kva(pte_pa(pte));
+	}
+}
+
+/* The device tree may lie in a reserved range, or beside RAM. */
+static void fdt_map(void)
+{
+	paddr_t end = boot_info.fdt_pa + boot_fdt.size;
+
+	for (paddr_t pa = boot_info.fdt_pa & PAGE_MASK; pa < end; pa += PAGE_SIZE)
+		if (!kernel_mapped(KVA_DIRECT + pa))
+			must_map(KVA_DIRECT + pa, pa, PAGE_SIZE, KERNEL_RW, 0);
+}
+
 /* Entries of `top` that later mappings need. */
 static void top_reserve(void)
 {
@@ -250,9 +273,7 @@ void paging_init(void)
 	fdt_for_each_reserved(&boot_fdt, hole_add, NULL);
 	hole_add(NULL, boot_info.kernel_start, boot_info.kernel_end - boot_info.kernel_start);
 	fdt_for_each_memory(&boot_fdt, bank_map, NULL);
-	/* The blob may lie in a reserved range. */
-	must_map((vaddr_t)boot_info.fdt & PAGE_MASK, boot_info.fdt_pa & PAGE_MASK,
-		PAGE_ALIGN_UP((boot_info.fdt_pa & (PAGE_SIZE - 1)) + boot_fdt.size), KERNEL_RW, 0);
+	fdt_map();
 	image_map();
 	top_reserve();
 	if (!mode_enter(levels)) {

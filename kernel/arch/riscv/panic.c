@@ -20,7 +20,7 @@
 #include "sync/lockcheck.h"
 
 #define PANIC_STATUS 101
-#define MAX_FRAMES 40
+#define MAX_FRAMES 24
 
 static u32 panic_owner; /* hart index + 1 of the first to panic */
 static u32 panic_depth;
@@ -106,24 +106,40 @@ static void print_location(const char *prefix, u64 addr, u64 lookup)
 		pr_emerg("%s%016lx", prefix, addr);
 }
 
-/* Frame records lie at fp - 16: the caller's fp, then the return address; they go up the stack. */
-static void print_backtrace(u64 fp)
+static bool is_text(u64 addr)
 {
-	pr_emerg("backtrace:");
+	return addr >= (u64)_text_start && addr < (u64)_text_end;
+}
+
+/* Frame records lie at fp - 16: the caller's fp, then the return address. */
+static void print_frames(u64 fp)
+{
 	for (u32 i = 0; i < MAX_FRAMES && fp && !(fp & 7); i++) {
 		const u64 *record = (const u64 *)(fp - 16);
-		u64 above;
 
-		if (!readable(fp - 16) || !readable(fp - 8) || record[1] < (u64)_text_start ||
-		    record[1] >= (u64)_text_end)
+		if (!readable(fp - 16) || !readable(fp - 8) || !is_text(record[1]))
 			break;
 		print_location("  ", record[1], record[1] - 1);
-		above = record[0];
-		/* A trap's record is the one whose frame may lie on another stack. */
-		if (above <= fp && !(above && readable(above - 16)))
+		/* Up the stack; or on to another one, at a trap from it. */
+		if (record[0] <= fp && fp - record[0] < KSTACK_SIZE)
 			break;
-		fp = above;
+		fp = record[0];
 	}
+}
+
+/*
+ * From a trap. The function trapped in may have no record with a return
+ * address: a function that calls nothing saves only its caller's fp, at fp - 8; and a jump to
+ * nowhere has no frame at all. The caller then still is in ra.
+ */
+static void print_trap_frames(const struct trapframe *tf)
+{
+	u64 fp = TF_REG(tf, 8);
+	u64 slot = fp && !(fp & 7) && readable(fp - 8) ? *(const u64 *)(fp - 8) : 0;
+
+	if (!is_text(tf->pc) || (slot && !is_text(slot)))
+		print_location("  ", TF_RA(tf), TF_RA(tf) - 1);
+	print_frames(is_text(tf->pc) && slot && !is_text(slot) ? slot : fp);
 }
 
 static void print_walk(vaddr_t va)
@@ -198,11 +214,13 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 	if (tf) {
 		print_registers(tf);
 		print_location("at ", tf->pc, tf->pc);
-		print_backtrace(TF_REG(tf, 8));
+		pr_emerg("backtrace:");
+		print_trap_frames(tf);
 		if (tf->cause == CAUSE_FETCH_PAGE || tf->cause == CAUSE_LOAD_PAGE || tf->cause == CAUSE_STORE_PAGE)
 			print_walk(tf->tval);
 	} else {
-		print_backtrace(fp);
+		pr_emerg("backtrace:");
+		print_frames(fp);
 	}
 	pr_emerg("end of panic; the machine stops with status %u", PANIC_STATUS);
 	machine_poweroff(PANIC_STATUS);

@@ -34,23 +34,22 @@ u64 clock_mono_ns(void)
 	return (u64)((unsigned __int128)(csr_read(time) - time_base) * ns_per_tick_32 >> 32);
 }
 
+/* Rounded up: an interrupt that comes early would find nothing to do. */
 static u64 ns_to_time(u64 ns)
 {
-	/* Rounded up: an interrupt that comes early would find nothing to do. */
-	return time_base + (u64)(((unsigned __int128)ns * timebase_hz + NS_PER_SEC - 1) / NS_PER_SEC);
+	u64 tick_ns = ns_per_tick_32 >> 32;
+
+	/* One division where a tick is a whole number of nanoseconds. */
+	if ((u32)ns_per_tick_32 == 0)
+		return time_base + (ns + tick_ns - 1) / tick_ns;
+	return time_base + ns / NS_PER_SEC * timebase_hz +
+	       (ns % NS_PER_SEC * timebase_hz + NS_PER_SEC - 1) / NS_PER_SEC;
 }
 
 void timer_arm(u64 deadline_ns)
 {
-	u64 at = ~0ul;
+	u64 at = deadline_ns < ~0ul / 2 ? ns_to_time(deadline_ns) : ~0ul;
 
-	/* One division instruction where a tick is a whole number of nanoseconds. */
-	if (deadline_ns < ~0ul / 2) {
-		u64 tick_ns = ns_per_tick_32 >> 32;
-
-		at = (u32)ns_per_tick_32 == 0 ? time_base + (deadline_ns + tick_ns - 1) / tick_ns :
-						ns_to_time(deadline_ns);
-	}
 	if (use_stimecmp)
 		csr_write(CSR_STIMECMP, at);
 	else

@@ -12,4 +12,12 @@ struct hart {
 	u32 spin_depth;
 };
 
+#define MAX_HARTS 64
+
+/* Tests of mm/ run on one host thread: hart 0. */
+static inline u32 hart_index(void)
+{
+	return 0;
+}
+
 #endif

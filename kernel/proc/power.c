@@ -1,0 +1,3 @@
+#include "proc/power.h"
+
+u8 poweroff_status;

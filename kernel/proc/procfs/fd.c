@@ -1,0 +1,137 @@
+/* A process's open files: fd/ (links to the places) and fdinfo/. */
+#include "lib/err.h"
+#include "lib/errno.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "proc/procfs/procfs.h"
+
+static struct fdtable *node_files(const struct proc_node *n)
+{
+	struct task *t = node_task(n);
+	struct fdtable *files;
+
+	if (!t)
+		return NULL;
+	files = task_files(t);
+	task_put(t);
+	return files;
+}
+
+static struct file *node_file(const struct proc_node *n)
+{
+	struct fdtable *files = node_files(n);
+	struct file *f;
+
+	if (!files)
+		return NULL;
+	f = fd_get(files, n->fd);
+	fdtable_put(files);
+	return f;
+}
+
+bool fd_node_open(const struct proc_node *n, u32 *mode)
+{
+	struct file *f = node_file(n);
+
+	if (!f)
+		return false;
+	*mode = S_IFLNK | (f->mode & FMODE_READ ? 0500 : 0) | (f->mode & FMODE_WRITE ? 0300 : 0);
+	file_put(f);
+	return true;
+}
+
+static int fd_follow(const struct proc_node *n, struct path *out)
+{
+	struct file *f = node_file(n);
+	int err;
+
+	if (!f)
+		return -ENOENT;
+	err = file_path(f, out);
+	file_put(f);
+	return err;
+}
+
+/* Files that have no name are told by what they are. */
+static int file_describe_nameless(const struct file *f, char *buf, size_t size)
+{
+	u32 mode = f->inode ? f->inode->mode : 0;
+	u64 ino = f->inode ? f->inode->ino : 0;
+
+	if (S_ISFIFO(mode))
+		return (int)scnprintf(buf, size, "pipe:[%lu]", ino);
+	if (S_ISSOCK(mode))
+		return (int)scnprintf(buf, size, "socket:[%lu]", ino);
+	/* Of the two there are, only an event counter can be read. */
+	return (int)scnprintf(buf, size, "anon_inode:[%s]", f->ops->read ? "eventfd" : "eventpoll");
+}
+
+static int fd_readlink(const struct proc_node *n, char *buf, size_t size)
+{
+	struct file *f = node_file(n);
+	char *name;
+	int len;
+
+	if (!f)
+		return -ENOENT;
+	if (!f->path.mount) {
+		len = file_describe_nameless(f, buf, size);
+	} else {
+		name = path_describe(&f->path, buf, size);
+		len = IS_ERR(name) ? (int)PTR_ERR(name) : (int)strlen(name);
+		if (len >= 0)
+			memmove(buf, name, (size_t)len + 1);
+	}
+	file_put(f);
+	return len;
+}
+
+static int show_fdinfo(struct text *t, const struct proc_node *n)
+{
+	struct fdtable *files = node_files(n);
+	struct file *f = files ? fd_get(files, n->fd) : NULL;
+
+	if (!f) {
+		if (files)
+			fdtable_put(files);
+		return -ENOENT;
+	}
+	text_printf(t, "pos:\t%li\nflags:\t0%o\nmnt_id:\t0\nino:\t%lu\n", READ_ONCE(f->pos),
+		    f->flags | (fd_cloexec(files, n->fd) == 1 ? (u32)O_CLOEXEC : 0), f->inode ? f->inode->ino : 0);
+	file_put(f);
+	fdtable_put(files);
+	return 0;
+}
+
+/* ---- directories ---- */
+
+static const struct proc_entry fd_entry = {
+	.name = "fd", .mode = S_IFLNK | 0700, .follow = fd_follow, .readlink = fd_readlink,
+};
+static const struct proc_entry fdinfo_entry = {
+	.name = "fdinfo", .mode = S_IFREG | 0444, .flags = ENTRY_PRIVATE, .show = show_fdinfo,
+};
+
+static int fd_number(const struct proc_node *dir, u64 number, struct proc_node *child)
+{
+	u32 mode;
+
+	child->entry = dir->entry->dir == &fd_dir ? &fd_entry : &fdinfo_entry;
+	child->fd = (int)number;
+	return fd_node_open(child, &mode) ? 0 : -ENOENT;
+}
+
+static s64 fd_next_number(const struct proc_node *dir, u64 from)
+{
+	struct fdtable *files = node_files(dir);
+	s64 fd;
+
+	if (!files)
+		return -1;
+	fd = from > INT32_MAX ? -1 : fd_next(files, (int)from);
+	fdtable_put(files);
+	return fd;
+}
+
+const struct proc_dir fd_dir = {.number = fd_number, .next = fd_next_number};
+const struct proc_dir fdinfo_dir = {.number = fd_number, .next = fd_next_number};

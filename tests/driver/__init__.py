@@ -1,0 +1,1 @@
+"""The parts of the test driver; tests/run.py is its front."""
