@@ -34,6 +34,14 @@ static void ram_find(void)
 	frame_reserve(boot_info.fdt_pa, boot_info.fdt_pa + boot_fdt.size);
 }
 
+/* `quiet`: errors and worse; `loglevel=N`: levels below N, as Linux counts. All lines are kept for dmesg. */
+static void log_level_from_cmdline(void)
+{
+	u64 level = cmdline_number("loglevel", cmdline_flag("quiet") ? LOG_LEVEL_WARN : LOG_LEVEL_INFO + 1);
+
+	log_set_level((enum log_level)(level ? MIN(level, LOG_LEVEL_DEBUG + 1ul) - 1 : LOG_LEVEL_EMERG));
+}
+
 /* The other harts: the boot hart did everything else for them. */
 static void hart_main(void)
 {
@@ -43,16 +51,17 @@ static void hart_main(void)
 
 noreturn void kernel_main(void)
 {
-	timer_init(&boot_fdt);    /* first, so that log lines have times */
+	log_level_from_cmdline(); /* before the first line that `quiet` should hide */
+	timer_init(&boot_fdt);    /* so that log lines have times */
 	ram_find();               /* before anything allocates */
 	paging_init();            /* the final kernel table: from here on, W^X and guard pages */
 	mm_init();                /* frames, slabs: kmalloc works */
 	paging_freeze();          /* process tables may now copy the kernel half */
 	machine_init(&boot_fdt);  /* an exit status for a panic */
 	proc_init();              /* this context becomes a task: sleeping locks work */
+	irq_enable();             /* sleeping is allowed from here on; no source is enabled yet */
 	dev_init();               /* console, disks: their interrupts need a task to interrupt */
 	dev_start_hart();
-	irq_enable();
 	fs_init();                /* inode and page caches, file systems; no disk is read yet */
 	harts_start(hart_main);   /* from here on others run */
 	panic_test_run();         /* panic_test=…: fails now, with everything in place */

@@ -121,3 +121,6 @@ compile_commands.json: FORCE
 	$(Q)$(PYTHON) tools/compile-commands '$(KERNEL_CC) $(KERNEL_CFLAGS)' $(filter %.c,$(KERNEL_SOURCES)) >$@
 
 -include $(KERNEL_OBJECTS:.o=.d) $(O)/generated/asm-offsets.d
+
+# The library that the kernel maps into every process.
+include kernel/arch/riscv/vdso/rules.mk

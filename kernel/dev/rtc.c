@@ -5,6 +5,7 @@
 #include "dev/rtc.h"
 
 #include "arch/riscv/arch.h"
+#include "arch/riscv/vdso.h"
 #include "dev/dev.h"
 #include "dev/io.h"
 #include "lib/fdt.h"
@@ -39,6 +40,7 @@ u64 clock_wall_ns(void)
 void clock_wall_set(u64 ns)
 {
 	WRITE_ONCE(wall_offset, (s64)(ns - clock_mono_ns()));
+	vdso_wall_set((u64)wall_offset);
 }
 
 s64 clock_wall_offset(void)

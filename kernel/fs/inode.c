@@ -351,8 +351,7 @@ static void inode_destroy(struct inode *inode)
 
 	if (!list_empty(&inode->dirty_link))
 		inode_clean(inode);
-	if (inode->pages.nr_pages)
-		pagecache_drop(&inode->pages);
+	pagecache_drop(&inode->pages);
 	if (inode->nlink == 0 && !(inode_state(inode) & INODE_BAD) && ops->inode_evict)
 		ops->inode_evict(inode);
 	if (!list_empty(&inode->dirty_link))

@@ -121,6 +121,14 @@ static ssize_t write_piece(struct pagecache *pc, struct uio *uio, u64 pos, u64 l
 	if (grows && !fresh)
 		frame_lock_busy(f);
 	copied = uio_copy_from_nofault(uio, (u8 *)frame_kva(f) + from, len);
+	if (fresh && copied < len && (pos & PAGE_MASK) < inode->size) {
+		/* What was not overwritten after all is on disk only: start over. */
+		uio_revert(uio, copied);
+		pagecache_remove(pc, f);
+		frame_clear_wake(f, FRAME_BUSY);
+		frame_put(f);
+		return 0;
+	}
 	if (copied && pos + copied > inode->size)
 		WRITE_ONCE(inode->size, pos + copied);
 	if (fresh)

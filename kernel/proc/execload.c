@@ -168,7 +168,7 @@ static int interp_load(struct exec *e, vaddr_t *below)
 {
 	struct file *f;
 	vaddr_t base;
-	size_t len;
+	size_t len = 0;
 	int err = exec_open(NULL, e->interp_name, 0, &f);
 
 	if (err)

@@ -14,6 +14,7 @@
 #include "fs/path.h"
 #include "lib/panic.h"
 #include "mm/aspace.h"
+#include "proc/cred.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "proc/sched.h"
@@ -287,6 +288,7 @@ static void reparent_children_locked(struct process *p)
 
 	list_for_each_entry_safe(child, next, &p->children, sibling) {
 		child->parent = reaper;
+		WRITE_ONCE(child->ppid, reaper->pid);
 		list_move_tail(&child->sibling, &reaper->children);
 		child->exit_signal = SIGCHLD;
 		spin_lock(&child->siglock);
@@ -321,8 +323,9 @@ static void thread_unlink_locked(struct task *t)
 static noreturn void exit_notify(struct task *t, bool last)
 {
 	struct process *p = t->proc;
-	u64 flags = spin_lock_irqsave(&tasks_lock);
 
+	irq_disable();
+	spin_lock(&tasks_lock);
 	if (last) {
 		reparent_children_locked(p);
 		pgrp_orphan_locked(p, p->parent, p);

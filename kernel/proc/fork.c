@@ -9,6 +9,7 @@
 #include "fs/file.h"
 #include "fs/path.h"
 #include "lib/err.h"
+#include "lib/string.h"
 #include "mm/aspace.h"
 #include "proc/cred.h"
 #include "proc/pid.h"
@@ -286,6 +287,7 @@ static void publish_process_locked(struct fork *f)
 	if (f->flags & CLONE_PARENT)
 		p->exit_signal = me->exit_signal;
 	p->parent = parent;
+	p->ppid = parent->pid;
 	list_add_tail(&p->sibling, &parent->children);
 	p->pgrp = me->pgrp;
 	p->session = me->session;

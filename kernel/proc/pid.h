@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "dev/tty.h"
 #include "lib/index.h"
 #include "lib/list.h"
 #include "lib/refcount.h"
@@ -35,6 +36,7 @@ struct pid {
 /* Pure: which number comes next. Host-tested. `ix` has every number in use. 0 and *nr, or -EAGAIN: all taken. */
 int pid_choose(const struct index *ix, int last, int max, int *nr);
 
+/* pid_get, pid_put and pid_number are declared in dev/tty.h, for terminals. Context: any. */
 void pid_init(void);
 /* A fresh number, or exactly `nr` (0: any). One reference. ERR_PTR: -EAGAIN, -ENOMEM. */
 struct pid *pid_alloc(int nr);

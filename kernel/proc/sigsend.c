@@ -403,3 +403,14 @@ long signal_queueinfo(int tgid, const struct siginfo_k *info)
 		return -EPERM;
 	return kill_one(tgid, info);
 }
+
+/* To the caller itself, by the kernel: SIGPIPE, SIGXFSZ. */
+void task_raise(int signo)
+{
+	struct siginfo_k info;
+
+	if (!current()->proc)
+		return;
+	siginfo_user(&info, signo, SI_USER);
+	signal_send_thread(current(), &info);
+}

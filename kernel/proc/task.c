@@ -199,8 +199,6 @@ static void kthread_main(void *arg)
 
 	sched_first_run();
 	t->kthread_fn(t->kthread_arg);
-	if (t->proc)
-		return; /* it became pid 1's program: to user mode */
 	pid_detach(t->pid);
 	t->state = TASK_DEAD;
 	sched_exit();

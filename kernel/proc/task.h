@@ -27,6 +27,7 @@
 #pragma once
 
 #include "arch/riscv/arch.h"
+#include "dev/tty.h"
 #include "fs/inode.h"
 #include "lib/held_locks.h"
 #include "lib/list.h"
@@ -91,6 +92,7 @@ struct task {
 	u32 queued;              /* 1: counted in its run queue, waiting or running */
 	u32 weight;              /* from nice; 1024 for 0 */
 	u64 slice_end;           /* SCHED_RR: when its turn ends */
+	u64 cpu_seen;            /* exec_total at the last tick */
 	u64 ticks_user, ticks_system; /* where the tick found it: how exec_total is split */
 	struct tree_node run_node;
 	struct list run_link;
@@ -146,6 +148,7 @@ struct process {
 	u32 nr_threads;          /* in the list [tasks_lock] */
 	u32 nr_live;             /* of them, not exiting [siglock] */
 	struct process *parent;  /* [tasks_lock] */
+	int ppid;                /* its number, for those who only ask */
 	struct list children, sibling; /* [tasks_lock] */
 	struct pid *pgrp, *session;    /* [tasks_lock] referenced */
 	struct list pgrp_link, session_link;
@@ -169,6 +172,7 @@ struct process {
 	struct waitq threads_wait; /* exec_task waits here for nr_live 1 */
 	struct inode *text;      /* the program file: nobody may write to it; referenced */
 	u32 files_shared;        /* CLONE_FILES with another process: exec takes a copy */
+	u64 cpu_ns;              /* used, as ticks saw it: for CPU-time timers and RLIMIT_CPU */
 	u64 cpu_warn_ns;         /* next SIGXCPU */
 	struct waitq wait_children; /* wait4 sleeps here */
 	struct rlimit limits[RLIM_NR];

@@ -28,8 +28,8 @@ enum lock_rank {
 	RANK_INODE_MAP = 110,  /* an inode's page cache against truncation; below faults */
 	RANK_MEMOBJ = 115,     /* a memory object's list of mappings */
 	RANK_JOURNAL = 120,    /* a running transaction: handles are readers */
-	RANK_EXT_ALLOC = 130,  /* block and inode bitmaps of an ext group */
-	RANK_EXT_MAP = 140,    /* an inode's block map */
+	RANK_EXT_MAP = 130,    /* an inode's block map */
+	RANK_EXT_ALLOC = 140,  /* block and inode bitmaps of an ext file system */
 	RANK_SWAP_SLEEP = 150, /* swap areas coming and going */
 	RANK_DEVICE = 160,     /* one device's configuration */
 	RANK_SLEEP_LEAF = 190, /* a sleeping lock inside which no other is taken */
@@ -46,7 +46,6 @@ enum lock_rank {
 	RANK_PT = 340,          /* one page table */
 	RANK_SWAP = 350,        /* the map of swap slots */
 	RANK_LRU = 360,         /* the lists of reclaimable frames */
-	RANK_ASID = 370,        /* address space ids */
 	RANK_BLOCK = 400,       /* a block device's queue */
 	RANK_VIRTIO = 410,      /* a virtqueue */
 	RANK_TASKLIST = 500,    /* the table of tasks; parents and children */
@@ -63,6 +62,7 @@ enum lock_rank {
 	RANK_LOCK_WAIT = 640,   /* inside a mutex or rwlock: the list of who waits */
 	RANK_TASK = 650,        /* one task's state word */
 	RANK_RUNQUEUE = 660,    /* one hart's run queue */
+	RANK_ASID = 670,       /* address space ids; a switch of tasks takes it under the run queue */
 	RANK_TIMER = 680,       /* one hart's timers */
 	RANK_SLAB = 700,        /* one slab cache */
 	RANK_FRAME = 720,       /* the frame allocator's free lists */

@@ -12,6 +12,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("VITRINE_BUILD") or os.path.join(TOP, "build")
 LOGS = os.path.join(BUILD, "test-logs")
 WORK = os.path.join(BUILD, "test-work")
+# The oracle: TEST_ON=linux runs the guest sets and the shell table on Debian's Linux in the same QEMU.
+ON_LINUX = os.environ.get("TEST_ON") == "linux"
 OK, FAILED, SKIPPED = "ok", "not ok", "skip"
 
 

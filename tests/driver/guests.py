@@ -8,6 +8,7 @@ from . import core
 from .core import BUILD, FAILED, OK, SKIPPED, TOP, WORK, BUILDS, Failed, Result, Skipped, Test
 
 RUN = os.path.join(TOP, "tools/run.py")
+LINUX = os.path.join(TOP, "tools/linux-guest")
 GUEST_SOURCES = os.path.join(TOP, "tests/guest")
 IMAGES = ("test", "test-ext2", "test-1k", "test-ext2-1k")
 # Time limits within guests grow by this: two guests share two cores with emulation.
@@ -16,7 +17,7 @@ SCALE = os.environ.get("TEST_SCALE", "6")
 FEATURES = {"threads", "mmap", "procfs", "pty", "tmpfs"}
 # The kernel's complaints that must not appear, whatever the tests themselves say.
 COMPLAINT = re.compile(r"(UBSAN|ubsan|undefined behaviou?r|lock rank|sleep in atomic|leaked|leak:|use after free|BUG\b|WARNING:|poison)")
-FRAME = re.compile(r"^# (begin|end) (\S+)(?: (\d+))?$")
+FRAME = re.compile(r"^# (begin|end) (\S+)(?: (\d+) \d+)?$")
 MAX_BOOTS = 5  # a set goes on behind a program that brought the kernel down, so often
 
 
@@ -47,6 +48,12 @@ def private_copy(image, name):
 
 def boot(command, log, limit, variant="release", disk=None, image=None, harts=2, mem=None, append="", add=(), extra=()):
     """Runs COMMAND in a guest. Gives core.Done; status 124 or None when it lasted too long."""
+    if core.ON_LINUX:
+        line = ["--exec", command, "--timeout", str(limit), "--harts", str(harts), "--mem", mem or "256M",
+                "--disk", disk or os.path.join(BUILD, (image or "test") + ".img")] + (["--keep"] if disk else [])
+        for item in add:
+            line += ["--add", item]
+        return core.run_python(LINUX, *line, limit=limit + 20, log=log)
     line = ["--no-build", "--variant", variant, "--timeout", str(limit), "--harts", str(harts)]
     if command is not None:
         line += ["--exec", command]

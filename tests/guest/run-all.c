@@ -3,7 +3,7 @@
  *
  *	# begin NAME
  *	(KTAP)
- *	# end NAME STATUS
+ *	# end NAME STATUS SECONDS
  *
  * usage: run-all [-s SHARD/SHARDS] [-t SECONDS] [PROGRAM...]
  *
@@ -54,6 +54,7 @@ static bool run_one(const char *name, const char *label, const char *tmpdir, int
 {
 	char path[PATH_MAX + 64];
 	int status = -1;
+	long long began = now_ns(CLOCK_MONOTONIC);
 
 	dprintf(1, "# begin %s\n", label);
 	snprintf(path, sizeof(path), "%s/%s", here, name);
@@ -73,7 +74,8 @@ static bool run_one(const char *name, const char *label, const char *tmpdir, int
 	}
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
-	dprintf(1, "# end %s %d\n", label, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	dprintf(1, "# end %s %d %lld\n", label, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		(now_ns(CLOCK_MONOTONIC) - began) / 1000000000);
 	return status == 0;
 }
 

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "mm/pagetable.h"
 #include "mm/slab.h"
+#include "sync/lockcheck.h"
 
 #define START_TIMEOUT_NS 2000000000ul
 
@@ -26,6 +27,14 @@ u64 harts_online_mask(void)
 
 	return n >= 64 ? ~0ul : BIT(n) - 1;
 }
+
+#ifdef VITRINE_DEBUG
+/* For sync/lockcheck.c. */
+struct held_locks *held_locks_hart(void)
+{
+	return &this_hart()->locks;
+}
+#endif
 
 void hart_csr_init(void)
 {

@@ -1,4 +1,5 @@
 /* A process's open files: fd/ (links to the places) and fdinfo/. */
+#include "fs/anon.h"
 #include "lib/err.h"
 #include "lib/errno.h"
 #include "lib/printf.h"
@@ -52,36 +53,25 @@ static int fd_follow(const struct proc_node *n, struct path *out)
 	return err;
 }
 
-/* Files that have no name are told by what they are. */
-static int file_describe_nameless(const struct file *f, char *buf, size_t size)
-{
-	u32 mode = f->inode ? f->inode->mode : 0;
-	u64 ino = f->inode ? f->inode->ino : 0;
-
-	if (S_ISFIFO(mode))
-		return (int)scnprintf(buf, size, "pipe:[%lu]", ino);
-	if (S_ISSOCK(mode))
-		return (int)scnprintf(buf, size, "socket:[%lu]", ino);
-	/* Of the two there are, only an event counter can be read. */
-	return (int)scnprintf(buf, size, "anon_inode:[%s]", f->ops->read ? "eventfd" : "eventpoll");
-}
-
 static int fd_readlink(const struct proc_node *n, char *buf, size_t size)
 {
 	struct file *f = node_file(n);
-	char *name;
+	const char *name;
+	struct path p;
 	int len;
 
 	if (!f)
 		return -ENOENT;
-	if (!f->path.mount) {
-		len = file_describe_nameless(f, buf, size);
-	} else {
-		name = path_describe(&f->path, buf, size);
-		len = IS_ERR(name) ? (int)PTR_ERR(name) : (int)strlen(name);
-		if (len >= 0)
-			memmove(buf, name, (size_t)len + 1);
+	name = file_anon_name(f, buf, size);
+	if (!name) {
+		len = file_path(f, &p);
+		name = len ? ERR_PTR(len) : path_describe(&p, buf, size);
+		if (!len)
+			path_put(&p);
 	}
+	len = IS_ERR(name) ? (int)PTR_ERR(name) : (int)strlen(name);
+	if (len >= 0)
+		memmove(buf, name, (size_t)len + 1);
 	file_put(f);
 	return len;
 }

@@ -11,7 +11,7 @@
  * files, fs and cred).
  *
  * A file's text is built as a whole at each read at offset 0 and kept with the open file, so that partial reads fit
- * together. No lock is held while the text is copied to the user.
+ * together. No lock is held while the text is copied to the user. fs_init calls procfs_init (declared in fs/fs.h).
  */
 #pragma once
 
@@ -114,13 +114,11 @@ void task_owner(struct task *t, u32 *uid, u32 *gid);
 int node_aspace(const struct proc_node *n, struct aspace **out);
 
 extern const struct proc_dir pid_dir, tid_dir, threads_dir, fd_dir, fdinfo_dir, sys_dir;
-/* The entries that pids and tids get in their directories. */
-extern const struct proc_entry pid_entry;
 extern const struct proc_entry root_entries[];
 extern const u32 nr_root_entries;
 extern const struct file_ops mem_file_ops;
 
-/* PID and /proc numbers (task.c). */
+/* The pids in /proc itself (task.c). */
 int process_number(const struct proc_node *dir, u64 number, struct proc_node *child);
 s64 process_next_number(const struct proc_node *dir, u64 from);
 
@@ -142,9 +140,6 @@ struct memory_sums {
 	u64 data, stack, exec, code, locked, tables;
 };
 void aspace_sums(struct aspace *as, struct memory_sums *out); /* stat.c */
-
-/* Registers the type; fs_init has run, before the first mount of it. */
-void procfs_init(void);
 
 /* fd still open? For revalidation; the link's permissions into *mode. */
 bool fd_node_open(const struct proc_node *n, u32 *mode);

@@ -119,7 +119,7 @@ int node_aspace(const struct proc_node *n, struct aspace **out)
 /* ---- numbers as names ---- */
 
 static const struct proc_entry thread_entry = PROC_DIR("tid", 0555, &tid_dir);
-const struct proc_entry pid_entry = PROC_DIR("pid", 0555, &pid_dir);
+static const struct proc_entry pid_entry = PROC_DIR("pid", 0555, &pid_dir);
 
 int process_number(const struct proc_node *dir, u64 number, struct proc_node *child)
 {

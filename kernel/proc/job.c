@@ -1,0 +1,120 @@
+/* What terminals ask of process groups and sessions (dev/tty.h). */
+#include "dev/tty.h"
+#include "lib/errno.h"
+#include "proc/pid.h"
+#include "proc/proc.h"
+#include "proc/sigqueue.h"
+
+int tty_signal_group(struct pid *pgrp, int signo)
+{
+	struct siginfo_k info;
+
+	siginfo_kernel(&info, signo);
+	return signal_send_group(pgrp, &info);
+}
+
+struct pid *tty_current_pgrp(void)
+{
+	return current_process()->pgrp;
+}
+
+struct pid *tty_current_session(void)
+{
+	return current_process()->session;
+}
+
+int tty_current_is_leader(void)
+{
+	const struct process *p = current_process();
+
+	return p->session->nr == p->pid;
+}
+
+struct tty *tty_current(void)
+{
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	struct tty *t = current_process()->session->tty;
+
+	if (t)
+		tty_get(t);
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	return t;
+}
+
+void tty_set_current(struct tty *t)
+{
+	struct pid *session = current_process()->session;
+	struct tty *old;
+	u64 flags;
+
+	if (t)
+		tty_get(t);
+	flags = spin_lock_irqsave(&tasks_lock);
+	old = session->tty;
+	session->tty = t;
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	if (old)
+		tty_put(old);
+}
+
+void tty_session_detach(struct pid *session, struct tty *t)
+{
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	bool had = session->tty == t;
+
+	if (had)
+		session->tty = NULL;
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	if (had)
+		tty_put(t);
+}
+
+static bool signal_is_shut_out(int signo)
+{
+	struct task *t = current();
+	u64 flags = spin_lock_irqsave(&t->proc->siglock);
+	bool out = (t->sigmask & SIG_BIT(signo)) || t->proc->sighand->action[signo - 1].handler == SIG_IGN;
+
+	spin_unlock_irqrestore(&t->proc->siglock, flags);
+	return out;
+}
+
+int tty_background_check(struct pid *tty_pgrp, int signo)
+{
+	struct pid *mine = current_process()->pgrp;
+	bool orphaned;
+	u64 flags;
+
+	if (!tty_pgrp || mine == tty_pgrp)
+		return 1;
+	if (signal_is_shut_out(signo))
+		return signo == SIGTTIN ? -EIO : 1;
+	flags = spin_lock_irqsave(&tasks_lock);
+	orphaned = pgrp_is_orphaned_locked(mine, NULL);
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	if (orphaned)
+		return -EIO;
+	tty_signal_group(mine, signo);
+	return 0;
+}
+
+int tty_find_pgrp(int pgid, struct pid **out)
+{
+	struct pid *group = pid_lookup(pgid);
+	struct process *member;
+	int err = -ESRCH;
+	u64 flags;
+
+	if (!group)
+		return -ESRCH;
+	flags = spin_lock_irqsave(&tasks_lock);
+	member = list_first_entry_or_null(&group->group, struct process, pgrp_link);
+	if (member)
+		err = member->session == current_process()->session ? 0 : -EPERM;
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	if (err)
+		pid_put(group);
+	else
+		*out = group;
+	return err;
+}

@@ -1,0 +1,28 @@
+/*
+ * Interval timers and POSIX timers of a process. All of it is guarded by the process's siglock; the functions of the kernel
+ * timers take it too, so ktimer_cancel is called without it, after the period was set to 0 (so that the function
+ * does not start the timer again).
+ */
+#pragma once
+
+#include "lib/index.h"
+#include "proc/proc.h"
+
+struct itimer_set {
+	struct process *proc;
+	struct ktimer real;
+	u64 real_interval;
+	u64 cpu_left[2], cpu_interval[2]; /* [0] virtual, [1] prof; 0: off */
+	struct index ptimers;             /* by id */
+};
+
+/* The last thread is exiting; nobody else uses the timers. */
+void process_timers_exit(struct process *p);
+/* exec: POSIX timers go, interval timers stay. */
+void process_timers_exec(struct process *p);
+
+/* The set of the process, made when it is first needed; NULL: no memory. */
+struct itimer_set *timers_get(struct process *p);
+void ptimers_delete_all(struct itimer_set *set);
+/* clocks.c: a time of `clock` on the monotonic one. -EINVAL; -EOPNOTSUPP (CPU clocks). */
+long clock_to_mono(u32 clock, u64 ns, u64 *mono);

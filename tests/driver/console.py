@@ -1,0 +1,195 @@
+"""The interactive console, by pexpect: the shell's job control, vi, top, keys, the boot's price in instructions."""
+import os
+import re
+import sys
+import time
+
+from . import core, guests
+from .core import Failed, Skipped, Test
+
+PROMPT = r"[#$] $"
+
+
+class Session:
+    """A guest with its console; everything seen goes to the test's log."""
+
+    def __init__(self, test, *args, prompt_within=60):
+        import pexpect  # here, so that --list works without it
+        self.pexpect = pexpect
+        os.makedirs(os.path.dirname(test.log), exist_ok=True)
+        self.log = open(test.log, "ab")
+        self.child = pexpect.spawn(sys.executable, [guests.RUN, "--no-build", "--timeout", "200"] + list(args), timeout=30,
+                                   cwd=core.TOP, dimensions=(24, 80), env=dict(os.environ, TERM="vt100"))
+        self.child.logfile_read = self.log
+        self.expect(PROMPT, prompt_within)
+
+    def expect(self, pattern, seconds=30):
+        try:
+            self.child.expect(pattern, timeout=seconds)
+        except (self.pexpect.TIMEOUT, self.pexpect.EOF) as error:
+            seen = (self.child.before or b"").decode(errors="replace")[-150:]
+            raise Failed("%s waiting for %r; last seen %r" % (type(error).__name__, pattern, seen)) from None
+        return self.child.before.decode(errors="replace")
+
+    def send(self, text):
+        self.child.send(text)
+
+    def run(self, command, seconds=30):
+        """A command line's output. The tag is typed in two parts, so that its echo is not taken for it."""
+        self.send(command + "; echo en''d-$?\r")
+        text = self.expect(r"\nend-(\d+)\r\n", seconds)
+        self.expect(PROMPT)
+        return text
+
+    def want(self, command, pattern):
+        text = self.run(command)
+        if not re.search(pattern, text):
+            raise Failed("%s printed %r, wanted %s" % (command, text[-200:], pattern))
+
+    def close(self):
+        self.child.close(force=True)
+        self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def interrupt(test, members):
+    with Session(test) as s:
+        for key in ("\x03", "\x1c"):
+            s.send("sleep 1000\r")
+            s.expect("sleep 1000\r\n")
+            wait_foreground()
+            s.send(key)
+            s.expect(PROMPT)
+            s.want("echo alive", "alive")
+        s.send("cat\r")
+        s.expect("cat\r\n")
+        s.send("typed\r")
+        s.expect("typed\r\ntyped\r\n")
+        s.send("\x04")
+        s.expect(PROMPT)
+
+
+def wait_foreground():
+    """Nothing on the console tells when a command has come to the foreground, and a key sent too early hits the shell."""
+    time.sleep(1.0)
+
+
+def job_control(test, members):
+    with Session(test) as s:
+        s.send("sleep 1000\r")
+        s.expect("sleep 1000\r\n")
+        wait_foreground()
+        s.send("\x1a")
+        s.expect("Stopped")
+        s.expect(PROMPT)
+        s.want("jobs", r"Stopped.*sleep 1000")
+        s.want("bg", r"sleep 1000")
+        s.want("jobs", r"Running.*sleep 1000")
+        s.send("fg\r")
+        s.expect("sleep 1000\r\n")
+        wait_foreground()
+        s.send("\x03")
+        s.expect(PROMPT)
+        s.want("jobs; echo none", r"\nnone")
+        s.send("cat &\r")  # reads the terminal from the background: stopped
+        s.expect(PROMPT)
+        s.want("sleep 1; jobs", r"Stopped")
+        s.want("kill -9 %1; sleep 1; jobs; echo over", "over")
+        s.want("sleep 100 | cat & kill %1; wait; echo gone", "gone")
+
+
+def vi(test, members):
+    with Session(test) as s:
+        s.run("cd /tmp; stty rows 24 cols 80; export TERM=vt100")
+        s.send("vi note\r")
+        s.expect("note")
+        s.send("ihello from vi\rsecond line\x1b")
+        s.expect("second line")
+        s.send(":wq\r")
+        s.expect(PROMPT)
+        s.want("cat note", "hello from vi\r\nsecond line")
+        s.send("vi note\r")
+        s.expect("second line")
+        s.send("ddp:x\r")
+        s.expect(PROMPT)
+        s.want("head -1 note; rm note", "second line")
+
+
+def top(test, members):
+    with Session(test) as s:
+        s.run("stty rows 24 cols 80; export TERM=vt100")
+        s.send("top -d 1\r")
+        s.expect("Mem:")
+        s.expect("CPU:")
+        s.expect("init")
+        s.expect("Mem:")  # the second screen
+        s.send("q")
+        s.expect(PROMPT)
+        s.want("echo alive", "alive")
+
+
+def line_editing(test, members):
+    with Session(test) as s:
+        s.send("echo wrnog\x7f\x7f\x7fong\r")
+        s.expect("\nwrong\r\n")
+        s.expect(PROMPT)
+        s.send("echo lost\x15echo kept\r")
+        s.expect("\nkept\r\n")
+        s.expect(PROMPT)
+        s.send("\x1b[A\x1b[A\r")  # up twice: history
+        s.expect("\nwrong\r\n")
+        s.expect(PROMPT)
+        s.want("tty; stty -a | head -1", r"/dev/(console|tty\w*)(?s:.*)speed")
+
+
+def poweroff(test, members):
+    disk = guests.private_copy("disk", test.name)
+    try:
+        with Session(test, "--disk", disk) as s:
+            s.run("echo kept >/root/kept; seq 2000 >/root/numbers")
+            s.send("poweroff\r")
+            s.expect(s.pexpect.EOF, 60)
+        s.child.close()
+        if s.child.exitstatus != 0:
+            raise Failed("exit status %s after poweroff" % s.child.exitstatus)
+        guests.check_disk(disk, test.log)
+        done = guests.boot("cat /root/kept; tail -1 /root/numbers", test.log, 60, disk=disk)
+        if done.out != "kept\n2000\n":
+            raise Failed("after a second boot: %r" % done.out)
+    finally:
+        guests.drop(disk)
+
+
+def budget(mem, most):
+    def run(test, members):
+        with Session(test, "--icount", "--mem", mem, prompt_within=120) as s:
+            with open(test.log, errors="replace") as file:
+                text = file.read()
+            found = re.findall(r"boot: ([\d,]+) instructions to the (?:first )?(?:shell|prompt)", text)
+            if not found:
+                # The kernel's own line ends at the first process; the counter says the rest.
+                out = s.run("cat /proc/sys/kernel/boot_instructions 2>/dev/null")
+                found = re.findall(r"\n(\d+)\r?\n", out)
+            if not found:
+                found = re.findall(r"boot: ([\d,]+) instructions", text)
+                if found and int(found[-1].replace(",", "")) > most:
+                    raise Failed("%s instructions before the first process already, at most %d are allowed" % (found[-1], most))
+                raise Skipped("no line \"boot: N instructions to the shell\"" + (
+                    "; %s to the first process" % found[-1] if found else ""))
+            count = int(found[-1].replace(",", ""))
+            if count > most:
+                raise Failed("%d instructions from the kernel's entry to the prompt, at most %d are allowed" % (count, most))
+    return run
+
+
+def tests():
+    for name, run in (("interrupt", interrupt), ("job_control", job_control), ("vi", vi), ("top", top),
+                      ("line_editing", line_editing), ("poweroff", poweroff)):
+        yield Test("console." + name, run, ["release", "images"], seconds=15)
+    yield Test("boot.budget_256M", budget("256M", 25_000_000), ["release", "images"], seconds=10)
+    yield Test("boot.budget_8G", budget("8G", 40_000_000), ["release", "images"], seconds=12)
