@@ -13,6 +13,7 @@
 #include "mm/frame.h"
 #include "mm/mm.h"
 #include "mm/pagetable.h"
+#include "proc/leakcheck.h"
 #include "proc/proc.h"
 
 static void ram_bank(void *arg, paddr_t start, u64 size)
@@ -67,6 +68,7 @@ noreturn void kernel_main(void)
 	panic_test_run();         /* panic_test=…: fails now, with everything in place */
 	pr_info("boot: %lu instructions to the first process, %u harts", instret_now() - boot_info.entry_instret,
 		nr_harts);
+	leakcheck_start();        /* what the kernel holds by itself */
 	init_start();             /* process 1; it mounts the root */
 	irq_disable();
 	sched_start_hart();

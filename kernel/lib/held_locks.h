@@ -14,6 +14,8 @@ struct held_lock {
 	const void *lock;
 	const char *name;
 	u32 rank;
+	u32 in_irq;       /* taken by an interrupt handler */
+	const u32 *seen;  /* lock_id.seen: LOCK_SEEN_* */
 	uintptr_t caller; /* where it was taken */
 };
 

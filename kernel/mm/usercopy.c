@@ -51,9 +51,9 @@ ssize_t strncpy_from_user(char *dst, struct uptr src, size_t size)
 	/* A string that runs up to the end of the user half has no NUL there: that is a bad address. */
 	room = MIN((u64)size, user_end - src.addr);
 	len = user_strncpy(dst, src.addr, room);
-	if (len < 0)
+	if (len < 0 && len != -ENAMETOOLONG)
 		return -EFAULT;
-	if ((u64)len >= room)
+	if (len < 0 || (u64)len >= room)
 		return room < size ? -EFAULT : -ENAMETOOLONG;
 	return len;
 }

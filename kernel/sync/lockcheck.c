@@ -7,6 +7,13 @@
 #include "lib/log.h"
 #include "sync/lockcheck.h"
 
+static bool in_irq(void)
+{
+	const struct thread *thread = (const struct thread *)(const void *)current();
+
+	return thread && thread->hart && thread->hart->irq_depth > 0;
+}
+
 /* ---- one holder's list; its owner alone touches it, with interrupts off for a hart's ---- */
 static struct held_lock *held_find(struct held_locks *held, const void *lock)
 {
@@ -27,6 +34,8 @@ static void held_push(
 	h->lock = lock;
 	h->name = id->name;
 	h->rank = id->rank;
+	h->in_irq = in_irq();
+	h->seen = &id->seen;
 	h->caller = caller;
 }
 
@@ -53,6 +62,8 @@ static void held_check_order(struct held_locks *held, const void *lock, const st
 				(void *)h->caller, (void *)caller);
 		if (id->rank == RANK_NONE || h->rank < id->rank)
 			continue;
+		if (in_irq() && !h->in_irq)
+			continue; /* the stopped path's: L6 sees to these */
 		if (h->rank == id->rank && nesting == LOCK_NEST_SAME_RANK)
 			continue;
 		panic("lock order: %s (rank %u) taken at %p under %s (rank %u) taken at %p",
@@ -61,15 +72,16 @@ static void held_check_order(struct held_locks *held, const void *lock, const st
 }
 
 /* ---- spinlocks ---- */
-static bool in_irq(void)
+static bool under_irq_lock(const struct held_locks *held)
 {
-	const struct thread *thread = (const struct thread *)(const void *)current();
-
-	return thread && thread->hart && thread->hart->irq_depth > 0;
+	for (u32 i = 0; i < held->depth; i++)
+		if (READ_ONCE(*held->held[i].seen) & LOCK_SEEN_IN_IRQ)
+			return true;
+	return false;
 }
 
-/* L5. */
-static void check_irq_use(struct lock_id *id)
+/* L5 and L6. */
+static void check_irq_use(const struct held_locks *held, struct lock_id *id)
 {
 	u32 seen = READ_ONCE(id->seen);
 
@@ -77,7 +89,12 @@ static void check_irq_use(struct lock_id *id)
 		seen |= LOCK_SEEN_IN_IRQ;
 	else if (irq_enabled())
 		seen |= LOCK_SEEN_IRQS_ON;
-	if (seen == (LOCK_SEEN_IN_IRQ | LOCK_SEEN_IRQS_ON))
+	else if (under_irq_lock(held))
+		seen |= LOCK_SEEN_UNDER_IRQ_LOCK;
+	if ((seen & LOCK_SEEN_UNDER_IRQ_LOCK) && (seen & LOCK_SEEN_IRQS_ON))
+		panic("lock %s is taken under a lock that interrupt handlers take, and elsewhere with interrupts on",
+			id->name);
+	if ((seen & LOCK_SEEN_IN_IRQ) && (seen & LOCK_SEEN_IRQS_ON))
 		panic("lock %s is taken by interrupt handlers, and elsewhere with interrupts on",
 			id->name);
 	if (seen != READ_ONCE(id->seen))
@@ -91,7 +108,7 @@ void lockcheck_spin_before(const void *lock, struct lock_id *id, enum lock_nesti
 
 	if (!held)
 		return;
-	check_irq_use(id);
+	check_irq_use(held, id);
 	flags = irq_save();
 	held_check_order(held, lock, id, nesting, (uintptr_t)__builtin_return_address(0));
 	irq_restore(flags);

@@ -6,7 +6,9 @@
  *   L1 rank order: see sync/rank.h;                 L2 no lock is taken twice by one holder;
  *   L3 only a held lock is released;
  *   L4 nothing sleeps under a spinlock or with interrupts off;
- *   L5 a spinlock that interrupt handlers take is always taken with interrupts off.
+ *   L5 a spinlock that interrupt handlers take is always taken with interrupts off;
+ *   L6 under such a spinlock only those are taken that are always taken with interrupts off: so a handler may take its
+ *      locks whatever the path that it stopped holds, and L1 is not asked between the two.
  * Rank RANK_NONE is exempt from L1.
  */
 #ifndef SYNC_LOCKCHECK_H
@@ -28,6 +30,7 @@ struct lock_id {
 #ifdef VITRINE_DEBUG
 #define LOCK_SEEN_IN_IRQ  1u
 #define LOCK_SEEN_IRQS_ON 2u
+#define LOCK_SEEN_UNDER_IRQ_LOCK 4u /* taken while holding one that handlers take */
 #define LOCK_ID_INIT(n, r)                          \
 	{                                           \
 		.name = (n), .rank = (r), .seen = 0 \

@@ -48,10 +48,10 @@ enum lock_rank {
 	RANK_LRU = 360,         /* the lists of reclaimable frames */
 	RANK_BLOCK = 400,       /* a block device's queue */
 	RANK_VIRTIO = 410,      /* a virtqueue */
+	RANK_FUTEX = 490,       /* a bucket of futex waiters; held with interrupts on, so below what handlers take */
 	RANK_TASKLIST = 500,    /* the table of tasks; parents and children */
 	RANK_PROC_GROUP = 510,  /* process groups and sessions */
 	RANK_SIGNAL = 520,      /* a thread group's signal handlers and pending signals */
-	RANK_FUTEX = 530,       /* a bucket of futex waiters */
 	RANK_TTY = 540,         /* a terminal's buffers and line discipline */
 	RANK_PTIMER = 550,      /* a process's timers */
 	RANK_PIDMAP = 555,      /* process numbers; one may be put under a terminal's lock */

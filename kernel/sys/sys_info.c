@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mm/frame.h"
 #include "mm/slab.h"
+#include "proc/leakcheck.h"
 #include "proc/power.h"
 #include "proc/proc.h"
 #include "proc/uts.h"
@@ -204,6 +205,7 @@ long sys_reboot(SYSCALL_ARGS)
 	default:
 		return -EINVAL;
 	}
+	leakcheck_finish();
 	fs_shutdown();
 	if (cmd == REBOOT_CMD_RESTART || cmd == REBOOT_CMD_RESTART2)
 		machine_reboot();

@@ -9,7 +9,7 @@ from .core import Failed, Test
 CASES = [
     ("fork_bomb", "(ulimit -p 400 2>/dev/null; timeout -s KILL 12 sh -c 'f() { f | f & }; f; sleep 10' >/dev/null 2>&1); "
      "killall -9 sh 2>/dev/null; sleep 1; echo alive", "64M", r"alive|^$", None),
-    ("fork_bomb_as_user", "timeout -s KILL 10 setuidgid user sh -c ':() { : | : & }; :' >/dev/null 2>&1; sleep 6; "
+    ("fork_bomb_as_user", "timeout -s KILL 10 su user -c 'f() { f | f & }; f' >/dev/null 2>&1; sleep 6; "
      "kill -9 -1 2>/dev/null; echo alive", "96M", r"alive|^$", None),
     ("full_disk", "dd if=/dev/zero of=/fill bs=64k 2>&1 | grep -i 'no space'; echo x >/small || echo refused; mkdir /d 2>/dev/null; "
      "rm /fill; sync; echo back >/f && cat /f; df / | tail -1", None, r"(?i)no space(?s:.*)back\n", 0),

@@ -80,7 +80,7 @@ static int block_find(struct inode *dir, const struct buf *b, u32 lblk, const st
 
 static int find_linear(struct inode *dir, const struct qstr *name, struct ext_dirpos *pos)
 {
-	u32 nr = dir_blocks(dir), off;
+	u32 nr = dir_blocks(dir), off = 0;
 	int err;
 
 	for (u32 lblk = 0; lblk < nr; lblk++) {

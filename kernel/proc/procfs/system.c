@@ -23,6 +23,11 @@
 #define NS_PER_TICK 10000000ul
 #define NS_PER_CENTI 10000000ul
 #define NS_PER_SEC 1000000000ul
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
 #define KB(pages) ((pages) << (PAGE_SHIFT - 10))
 
 /* ---- memory ---- */
@@ -207,7 +212,7 @@ int show_loadavg(struct text *t, const struct proc_node *n)
 
 int show_version(struct text *t, const struct proc_node *n)
 {
-	text_printf(t, "%s version %s (%s) %s\n", UTS_SYSNAME, UTS_RELEASE, __VERSION__, UTS_VERSION);
+	text_printf(t, "%s version %s (" COMPILER ") %s\n", UTS_SYSNAME, UTS_RELEASE, UTS_VERSION);
 	return 0;
 }
 
