@@ -8,7 +8,7 @@ everything runs: builds without warnings, host tests, guest tests on the debug a
 matrix, torture, abuse. At most two guests run at a time. Output is KTAP, with one line of progress on a terminal; logs are
 in build/test-logs/. The last line is "N passed, N failed"; the exit status is 1 when anything failed.
 
-Environment: TEST_SCALE (time limits in guests), TEST_FULL=0|1 (long seeded cases), TEST_SEED, TORTURE_SECONDS; TEST_ON=linux runs the guest
+Environment: TEST_SCALE (time limits in guests), TEST_FULL=0|1 (long seeded cases), TEST_SEED, TORTURE_SECONDS, TEST_JOBS (guests at a time); TEST_ON=linux runs the guest
 and shell sets on Debian's Linux instead (tools/linux-guest), to see whether a test is right.
 """
 import argparse
@@ -25,7 +25,7 @@ from boot import matrix  # noqa: E402
 from driver import abuse, builds, console, core, guests, host, inside, shell  # noqa: E402
 from driver.core import BUILDS, FAILED, OK, SKIPPED, Failed, Output, Result, Skipped  # noqa: E402
 
-PARALLEL = 2
+PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
 
 
 def all_tests():

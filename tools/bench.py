@@ -4,6 +4,7 @@
     ./vitrine bench [ROW...]        instructions an operation, exact and repeatable (-icount, one hart)
     ./vitrine bench --wall          nanoseconds on this machine, the two guests in turn
     ./vitrine bench --update-docs   put the table into docs/performance.md
+    ./vitrine bench --profile ROW   where one row's instructions go (tools/profile.py)
 
 A ratio below 1 means that Vitrine is cheaper; for the streams, whose figures are bytes per 1,000
 instructions, the ratio is turned over so that it means the same. Both guests run the same static
@@ -253,6 +254,9 @@ def parse_args(known):
 
 
 def main():
+    if "--profile" in sys.argv:
+        argv = [arg for arg in sys.argv[1:] if arg != "--profile"]
+        return subprocess.run([sys.executable, ROOT / "tools" / "profile.py", *argv], check=False).returncode
     binary, digest, known = bench_build()
     args = parse_args(known)
     rows = [row for row in known if not args.rows or row in args.rows]

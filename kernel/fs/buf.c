@@ -12,6 +12,8 @@
 #include "fs/inode.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/reclaim.h"
+#include "sync/sched.h"
 
 static inline struct pagecache *buf_cache(const struct superblock *sb)
 {
@@ -37,6 +39,29 @@ static void buf_set(struct buf *out, struct superblock *sb, u64 blk, struct fram
 	out->data = (u8 *)frame_kva(f) + (off & (PAGE_SIZE - 1));
 }
 
+#define READ_TRIES 20u
+#define READ_PAUSE_NS 10000000ul
+
+/*
+ * Memory ran out. Metadata is often read in order to free or undo something, where giving up would leak: so this tries
+ * harder than others do, for a fifth of a second.
+ */
+static NOINLINE int get_again(struct pagecache *pc, u64 pgoff, struct frame **out)
+{
+	int err = -ENOMEM;
+
+	for (u32 i = 0; i < READ_TRIES && err == -ENOMEM; i++) {
+		if (i) {
+			writeback_kick();
+			sched_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
+			sched_sleep(clock_mono_ns() + READ_PAUSE_NS);
+		}
+		reclaim_pages(32);
+		err = pagecache_get(pc, pgoff, out);
+	}
+	return err;
+}
+
 int buf_read(struct superblock *sb, u64 blk, struct buf *out)
 {
 	struct frame *f;
@@ -45,6 +70,8 @@ int buf_read(struct superblock *sb, u64 blk, struct buf *out)
 
 	if (err == 0)
 		err = pagecache_get(buf_cache(sb), off >> PAGE_SHIFT, &f);
+	if (unlikely(err == -ENOMEM))
+		err = get_again(buf_cache(sb), off >> PAGE_SHIFT, &f);
 	if (err < 0)
 		return err;
 	buf_set(out, sb, blk, f, off);

@@ -8,6 +8,9 @@
  *
  * The lock guards everything. A table that only one task uses (refs 1) is read without it: others look at it only with a
  * reference of their own, and change nothing.
+ *
+ * refs counts the tasks that use a table: the last one closes all. lookers counts who keeps its memory: all users together,
+ * and each fdtable_look. So who only looks never closes a file, and may let go under any lock.
  */
 #include "fs/fs.h"
 #include "fs/lock.h"
@@ -20,7 +23,7 @@
 #define FDTABLE_MAX (1u << 20)
 
 struct fdtable {
-	struct refcount refs;
+	struct refcount refs, lookers;
 	struct spinlock lock;
 	u32 size;        /* multiple of 64 */
 	u32 lowest;      /* no free descriptor below */
@@ -44,6 +47,7 @@ struct fdtable *fdtable_create(void)
 	if (!t)
 		return NULL;
 	refcount_init(&t->refs, 1);
+	refcount_init(&t->lookers, 1);
 	spin_init(&t->lock, "fdtable", RANK_FDTABLE);
 	t->size = FDTABLE_FIRST;
 	t->files = t->first_files;
@@ -150,6 +154,19 @@ static void fd_close_file(struct fdtable *t, struct file *f)
 	file_put(f);
 }
 
+void fdtable_look(struct fdtable *t)
+{
+	refcount_get(&t->lookers);
+}
+
+void fdtable_unlook(struct fdtable *t)
+{
+	if (!refcount_put(&t->lookers))
+		return;
+	fdtable_free_arrays(t, t->files);
+	slab_free(fdtable_cache, t);
+}
+
 void fdtable_put(struct fdtable *t)
 {
 	u64 fd;
@@ -157,11 +174,32 @@ void fdtable_put(struct fdtable *t)
 	if (!refcount_put(&t->refs))
 		return;
 	bitmap_for_each_set(fd, t->used, t->size) {
-		if (t->files[fd])
-			fd_close_file(t, t->files[fd]);
+		struct file *f;
+
+		spin_lock(&t->lock);
+		f = t->files[fd];
+		t->files[fd] = NULL;
+		spin_unlock(&t->lock);
+		if (f)
+			fd_close_file(t, f);
 	}
-	fdtable_free_arrays(t, t->files);
-	slab_free(fdtable_cache, t);
+	fdtable_unlook(t);
+}
+
+int fd_peek(struct fdtable *t, int fd, struct fd_info *out)
+{
+	struct file *f = NULL;
+
+	spin_lock(&t->lock);
+	if ((u32)fd < t->size)
+		f = t->files[fd];
+	if (f)
+		*out = (struct fd_info){
+			.pos = READ_ONCE(f->pos), .mode = f->mode, .ino = f->inode ? f->inode->ino : 0,
+			.flags = f->flags | (bitmap_test(t->cloexec, (u64)fd) ? (u32)O_CLOEXEC : 0),
+		};
+	spin_unlock(&t->lock);
+	return f ? 0 : -EBADF;
 }
 
 /* Frees the number and gives the file (or NULL). Locks: t->lock. */
@@ -243,7 +281,7 @@ void fd_unreserve(struct fdtable *t, int fd)
 	spin_unlock(&t->lock);
 }
 
-static struct file *fd_get_shared(struct fdtable *t, u32 fd)
+struct file *fd_get_shared(struct fdtable *t, u32 fd)
 {
 	struct file *f = NULL;
 

@@ -138,17 +138,28 @@ struct fdtable *fdtable_create(void);
 struct fdtable *fdtable_copy(struct fdtable *t); /* fork; NULL: no memory */
 void fdtable_get(struct fdtable *t);
 void fdtable_put(struct fdtable *t);             /* the last one closes all */
+/* Keeps the table's memory, not its files (procfs). Context: any; the caller knows that someone uses it. */
+void fdtable_look(struct fdtable *t);
+void fdtable_unlook(struct fdtable *t);
 void fdtable_close_exec(struct fdtable *t);
 /* Lowest free number ≥ min, reserved and empty; -EMFILE against `limit` (RLIMIT_NOFILE). */
 int fd_reserve(struct fdtable *t, u32 min, u64 limit);
 void fd_install(struct fdtable *t, int fd, struct file *f, u32 cloexec); /* takes over the caller's reference */
 void fd_unreserve(struct fdtable *t, int fd);
 struct file *fd_get(struct fdtable *t, int fd); /* referenced, or NULL; O_PATH files too */
+struct file *fd_get_shared(struct fdtable *t, u32 fd); /* the same for who only looks at t: always locked */
 int fd_close(struct fdtable *t, int fd);        /* -EBADF */
 int fd_close_range(struct fdtable *t, u32 first, u32 last, u32 cloexec_only);
 int fd_dup_to(struct fdtable *t, struct file *f, int fd, u32 cloexec, u64 limit); /* dup3: replaces; takes over the reference on success */
 int fd_cloexec(struct fdtable *t, int fd);      /* 0/1/-EBADF */
 int fd_set_cloexec(struct fdtable *t, int fd, u32 on);
+/* What a descriptor says of its file, without a reference to that. -EBADF. Context: process, spinlocks up to RANK_FDTABLE. */
+struct fd_info {
+	s64 pos;
+	u32 mode, flags; /* FMODE_*; O_*, with O_CLOEXEC of the descriptor */
+	u64 ino;
+};
+int fd_peek(struct fdtable *t, int fd, struct fd_info *out);
 int fd_next(struct fdtable *t, int fd);         /* first open descriptor ≥ fd, or -1 (procfs) */
 
 struct fdtable *fdtable_current(void); /* implemented by proc; borrowed */

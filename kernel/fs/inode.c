@@ -21,6 +21,7 @@ static struct spinlock icache_lock = SPINLOCK_INIT("icache", RANK_ICACHE);
 static struct list *icache_table;
 static u64 icache_mask;
 static LIST_HEAD(icache_lru);
+static LIST_HEAD(icache_deferred); /* FREEING, by lru_link: to be destroyed by the flusher */
 static struct waitq icache_freed = WAITQ_INIT(icache_freed, "inode freed");
 static struct slab_cache *inode_cache;
 static const struct pagecache_ops pagecache_ops_none;
@@ -324,14 +325,20 @@ static struct inode *super_take_dirty(struct superblock *sb, u64 before_ns, u32 
 	return inode;
 }
 
+static void super_destroy_deferred(struct superblock *sb);
+
 int super_write_inodes(struct superblock *sb, u64 before_ns, enum pagecache_sync how)
 {
 	struct inode *inode;
 	u32 was = 0;
 	int err, first = 0;
 
+	if (!list_empty(&icache_deferred))
+		super_destroy_deferred(sb);
 	if (sb->flags & MOUNT_RDONLY)
 		return 0;
+	/* What becomes dirty meanwhile is for the next round. */
+	before_ns = MIN(before_ns, clock_mono_ns());
 	while ((inode = super_take_dirty(sb, before_ns, &was)) != NULL) {
 		err = inode_write_out(inode, was, how);
 		if (!first)
@@ -381,8 +388,36 @@ void inode_put(struct inode *inode)
 	}
 	atomic_or(&inode->state, INODE_FREEING);
 	list_del(&inode->lru_link);
+	if (reclaim_active()) {
+		/* Freeing its blocks takes locks that whoever wants memory may hold: later. */
+		list_add_tail(&inode->lru_link, &icache_deferred);
+		spin_unlock(&icache_lock);
+		writeback_kick();
+		return;
+	}
 	spin_unlock(&icache_lock);
 	inode_destroy(inode);
+}
+
+/* Destroys the inodes of sb whose last reference was dropped inside reclaim. The caller holds a reference on sb. */
+static void super_destroy_deferred(struct superblock *sb)
+{
+	struct inode *inode, *found;
+
+	do {
+		found = NULL;
+		spin_lock(&icache_lock);
+		list_for_each_entry(inode, &icache_deferred, lru_link) {
+			if (inode->sb == sb) {
+				found = inode;
+				list_del(&inode->lru_link);
+				break;
+			}
+		}
+		spin_unlock(&icache_lock);
+		if (found)
+			inode_destroy(found);
+	} while (found);
 }
 
 /* The oldest unused inode that is clean and has no pages: those wait for the flusher and for the page cache's own reclaim. */

@@ -46,7 +46,8 @@ struct frame *pagecache_find(struct pagecache *pc, u64 pgoff)
 
 int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out)
 {
-	struct frame *f = frame_alloc(0, FRAME_FILE, ALLOC_USER);
+	/* Metadata of a file system is the kernel's own need. */
+	struct frame *f = frame_alloc(0, FRAME_FILE, pc->flags & PAGECACHE_SECTORS ? 0 : ALLOC_USER);
 	u64 irq;
 	int err;
 
@@ -480,6 +481,31 @@ static int cache_obj_get(struct memobj *o, u64 pgoff, struct frame **out)
 	return 0;
 }
 
+static void cache_obj_get_run(struct memobj *o, u64 pgoff, u32 nr, struct frame **out)
+{
+	struct pagecache *pc = obj_cache(o);
+	u64 end = MIN(cache_pages(pc), pgoff + nr);
+	const struct index_node *leaf = NULL;
+	u64 irq = spin_lock_irqsave(&pc->lock);
+
+	for (u32 i = 0; i < nr; i++, pgoff++) {
+		struct frame *f;
+
+		out[i] = NULL;
+		if (pgoff >= end)
+			continue;
+		if (i == 0 || !(pgoff & INDEX_MASK))
+			leaf = index_leaf(&pc->index, pgoff);
+		f = leaf ? leaf->slots[pgoff & INDEX_MASK] : NULL;
+		if (!f || !(frame_flags(f) & FRAME_UPTODATE))
+			continue;
+		frame_get(f);
+		pagecache_touch(f);
+		out[i] = f;
+	}
+	spin_unlock_irqrestore(&pc->lock, irq);
+}
+
 static int cache_obj_load(struct memobj *o, u64 pgoff)
 {
 	struct pagecache *pc = obj_cache(o);
@@ -538,6 +564,7 @@ static void cache_obj_put_ref(struct memobj *o)
 
 static const struct memobj_ops cache_obj_ops = {
 	.get = cache_obj_get,
+	.get_run = cache_obj_get_run,
 	.load = cache_obj_load,
 	.make_writable = cache_obj_make_writable,
 	.sync = cache_obj_sync,

@@ -82,6 +82,7 @@ static void flusher(void *arg)
 
 void writeback_init(void)
 {
+	pagecache_reclaim_init();
 	background_limit = MAX(frame_total() / 10, 64ul);
 	writer_limit = MAX(frame_total() / 5, 128ul);
 	if (kthread_start("flusher", flusher, NULL) < 0)

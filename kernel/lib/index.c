@@ -182,9 +182,12 @@ int index_set(struct index *ix, u64 key, void *entry)
 		index_erase(ix, key);
 		return 0;
 	}
-	leaf = leaf_make(ix, key);
-	if (!leaf)
-		return -ENOMEM;
+	leaf = (struct index_node *)index_leaf(ix, key);
+	if (unlikely(!leaf)) {
+		leaf = leaf_make(ix, key);
+		if (!leaf)
+			return -ENOMEM;
+	}
 	if (!leaf->slots[slot])
 		ix->count++;
 	node_set_slot(leaf, slot, entry);
@@ -471,10 +474,34 @@ int index_move_range(struct index *dst, u64 dst_key, struct index *src, u64 src_
 	return 0;
 }
 
+/* Of the whole subtree, whose first key is `base`. */
+static void erase_subtree(struct index_node *node, u32 shift, u64 base, index_key_fn fn, void *ctx)
+{
+	for (u64 bits = node->present; bits; bits &= bits - 1) {
+		u32 slot = bit_lowest(bits);
+		u64 key = base | (u64)slot << shift;
+
+		if (shift)
+			erase_subtree(node->slots[slot], shift - INDEX_BITS, key, fn, ctx);
+		else if (fn)
+			fn(key, node->slots[slot], ctx);
+	}
+	lib_free(node);
+}
+
 void index_erase_range(struct index *ix, u64 start, u64 end, index_key_fn fn, void *ctx)
 {
 	u64 key = start;
 
+	/* All of it (but perhaps the very last key there is): nothing has to be kept in order meanwhile. */
+	if (start == 0 && ix->root && ix->shift + INDEX_BITS < 64 && end >> (ix->shift + INDEX_BITS)) {
+		struct index_node *root = ix->root;
+		u32 shift = ix->shift;
+
+		index_init(ix);
+		erase_subtree(root, shift, 0, fn, ctx);
+		return;
+	}
 	while (key < end) {
 		void *entry = index_next(ix, &key);
 

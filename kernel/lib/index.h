@@ -77,6 +77,19 @@ static inline void *index_get(const struct index *ix, u64 key)
 	return node->slots[key & INDEX_MASK];
 }
 
+/* The leaf that has the slot of `key`: keys that agree above their low six bits share it. NULL: all of them are absent. */
+static inline const struct index_node *index_leaf(const struct index *ix, u64 key)
+{
+	const struct index_node *node = ix->root;
+	u32 shift = ix->shift;
+
+	if (!node || key >> shift > INDEX_MASK)
+		return NULL;
+	for (; shift && node; shift -= INDEX_BITS)
+		node = (const struct index_node *)node->slots[(key >> shift) & INDEX_MASK];
+	return node;
+}
+
 /*
  * Stores `entry` at `key`, over whatever was there. Storing NULL is index_erase.
  * Errors: -ENOMEM, never if the key is present or reserved.

@@ -70,20 +70,25 @@ static inline u32 leaf_prot(const struct vma *v, bool writable)
 	return writable ? prot | PT_WRITE : prot;
 }
 
-static int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
+/* A writable leaf appears at va. */
+static inline void written_extend(struct vma *v, vaddr_t va)
 {
-	int err = pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
-
-	if (!err && (prot & PT_WRITE) && !(va >= v->w_start && va < v->w_end)) {
-		if (v->w_start >= v->w_end) {
-			v->w_start = va;
-			v->w_end = va + PAGE_SIZE;
-		} else {
-			v->w_start = MIN(v->w_start, va);
-			v->w_end = MAX(v->w_end, va + PAGE_SIZE);
-		}
+	if (va >= v->w_start && va < v->w_end)
+		return;
+	if (v->w_start >= v->w_end) {
+		v->w_start = va;
+		v->w_end = va + PAGE_SIZE;
+	} else {
+		v->w_start = MIN(v->w_start, va);
+		v->w_end = MAX(v->w_end, va + PAGE_SIZE);
 	}
-	return err;
+}
+
+static inline int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
+{
+	if (prot & PT_WRITE)
+		written_extend(v, va);
+	return pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
 }
 
 /* Code must be seen by instruction fetch: once for each frame, when it is first mapped executable. */
@@ -147,6 +152,16 @@ static void slots_unlock(struct vma *v, struct amap *am)
 		spin_unlock(&am->lock);
 }
 
+/* Nobody may go on reading the old page while another writes the new one. */
+static NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
+{
+	struct tlb tlb;
+
+	tlb_start(&tlb, &v->as->pt);
+	pt_unmap(&v->as->pt, va, va + PAGE_SIZE, &tlb);
+	tlb_finish(&tlb);
+}
+
 /*
  * Puts f, new and filled, in the slot of va in place of `old` (NULL: none), and
  * maps it writable. Takes over the reference to f. AGAIN when someone else changed the slot.
@@ -173,14 +188,8 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 	f->owner = am;
 	f->index = key;
 	pt_lock(&v->as->pt);
-	if (old || v->obj || (v->flags & VMA_ZERO_SEEN)) {
-		struct tlb tlb;
-
-		/* Nobody may go on reading the old page while another writes the new one. */
-		tlb_start(&tlb, &v->as->pt);
-		pt_unmap(&v->as->pt, va, va + PAGE_SIZE, &tlb);
-		tlb_finish(&tlb);
-	}
+	if (old || v->obj || (v->flags & VMA_ZERO_SEEN))
+		leaf_unhook(v, va);
 	err = map_leaf(v, va, f, leaf_prot(v, v->flags & VMA_WRITE) | used);
 	pt_unlock(&v->as->pt);
 	spin_unlock(&am->lock);
@@ -285,45 +294,69 @@ static int object_get(struct faultctx *fc, struct frame **out)
 	}
 }
 
-/* The neighbours of a read fault. Slots come before object pages; what is mapped already stays. */
+/* Referenced frames of the object for the nr pages from `start`; NULL where it has none ready, or where the file ends. */
+static void around_get(const struct faultctx *fc, vaddr_t start, u32 nr, struct frame **pages)
+{
+	const struct vma *v = fc->vma;
+	u32 want = nr, got = 0;
+
+	if (v->file_end && start + nr * PAGE_SIZE > v->file_end)
+		want = v->file_end > start ? (u32)((v->file_end - start) >> PAGE_SHIFT) : 0;
+	if (v->obj && v->obj->ops->get_run) {
+		v->obj->ops->get_run(v->obj, vma_pgoff(v, start), want, pages);
+		got = want;
+	}
+	for (; v->obj && got < want; got++) {
+		if (v->obj->ops->get(v->obj, vma_pgoff(v, start + got * PAGE_SIZE), &pages[got]) != 0)
+			pages[got] = NULL;
+	}
+	for (; got < nr; got++)
+		pages[got] = NULL;
+	if (v->flags & VMA_EXEC) {
+		for (u32 i = 0; i < want; i++) {
+			if (pages[i])
+				sync_code(v, pages[i]);
+		}
+	}
+}
+
+/* The leaf for va: slots come before object pages. prot 0: there is nothing to map. The locks of slots_lock are held. */
+static struct pt_page around_leaf(struct vma *v, vaddr_t va, struct amap *am, struct frame *page)
+{
+	struct frame *slot = am ? index_get(&am->pages, vma_key(v, va)) : NULL;
+	struct pt_page leaf = {0};
+	bool own;
+
+	if (!slot) {
+		if (page && page->owner == v->obj->owner)
+			leaf = (struct pt_page){.pa = frame_pa(page), .prot = leaf_prot(v, false)};
+		return leaf;
+	}
+	if ((v->flags & VMA_EXEC) && !(atomic_read(&slot->flags) & FRAME_EXEC))
+		return leaf;
+	own = (v->flags & VMA_WRITE) && slot_owned(v, slot);
+	if (own)
+		written_extend(v, va);
+	leaf = (struct pt_page){.pa = frame_pa(slot), .prot = leaf_prot(v, own)};
+	return leaf;
+}
+
+/* The neighbours of a read fault; what is mapped already stays. */
 static void fault_around(struct faultctx *fc)
 {
 	struct vma *v = fc->vma;
 	vaddr_t start = MAX(ALIGN_DOWN(fc->va, AROUND_BYTES), v->start);
 	vaddr_t end = MIN(ALIGN_DOWN(fc->va, AROUND_BYTES) + AROUND_BYTES, v->end);
 	struct frame *pages[AROUND_PAGES];
+	struct pt_page leaves[AROUND_PAGES];
 	struct amap *am;
-	u32 nr = (u32)((end - start) >> PAGE_SHIFT), mapped = 0;
+	u32 nr = (u32)((end - start) >> PAGE_SHIFT), mapped;
 
-	for (u32 i = 0; i < nr; i++) {
-		vaddr_t va = start + i * PAGE_SIZE;
-
-		pages[i] = NULL;
-		if (!v->obj || va == fc->va || (v->file_end && va + PAGE_SIZE > v->file_end))
-			continue;
-		if (v->obj->ops->get(v->obj, vma_pgoff(v, va), &pages[i]) != 0)
-			pages[i] = NULL;
-		else
-			sync_code(v, pages[i]);
-	}
+	around_get(fc, start, nr, pages);
 	am = slots_lock(v);
-	for (u32 i = 0; i < nr; i++) {
-		vaddr_t va = start + i * PAGE_SIZE;
-		struct frame *slot = am ? index_get(&am->pages, vma_key(v, va)) : NULL;
-		struct frame *f = slot ? slot : pages[i];
-		bool own = slot && (v->flags & VMA_WRITE) && slot_owned(v, slot);
-		struct pt_entry e;
-
-		if (!f || va == fc->va || (!slot && f->owner != v->obj->owner))
-			continue;
-		if (slot && (v->flags & VMA_EXEC) && !(atomic_read(&f->flags) & FRAME_EXEC))
-			continue;
-		if (pt_query(&v->as->pt, va, &e) == 0)
-			continue;
-		if (map_leaf(v, va, f, leaf_prot(v, own)) != 0)
-			break;
-		mapped++;
-	}
+	for (u32 i = 0; i < nr; i++)
+		leaves[i] = around_leaf(v, start + i * PAGE_SIZE, am, pages[i]);
+	mapped = pt_map_missing(&v->as->pt, start, leaves, nr);
 	slots_unlock(v, am);
 	for (u32 i = 0; i < nr; i++) {
 		if (pages[i])

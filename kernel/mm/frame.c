@@ -391,7 +391,7 @@ struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 	return f;
 }
 
-static void frame_free(struct frame *f)
+void frame_free(struct frame *f)
 {
 	struct frame_cache *c;
 	u32 order = f->order;
@@ -420,16 +420,6 @@ static void frame_free(struct frame *f)
 		spin_unlock(&zone.lock);
 	}
 	irq_restore(irq);
-}
-
-void frame_put(struct frame *f)
-{
-	u32 left = atomic_dec_return(&f->refs);
-
-	if (left == 0)
-		frame_free(f);
-	else
-		ASSERT(left < 0x80000000u);
 }
 
 /* ---- boot ---- */

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "arch/riscv/layout.h"
+#include "lib/assert.h"
 #include "lib/atomic.h"
 #include "lib/list.h"
 #include "lib/types.h"
@@ -115,8 +116,18 @@ static inline void frame_get(struct frame *f)
 {
 	atomic_inc(&f->refs);
 }
+/* Part of frame_put: nobody has a reference any more. */
+void frame_free(struct frame *f);
 /* Drops a reference; the last one frees the block. Context: any, spinlocks may be held (not ranks above RANK_FRAME). */
-void frame_put(struct frame *f);
+static inline void frame_put(struct frame *f)
+{
+	u32 left = atomic_dec_return(&f->refs);
+
+	if (left == 0)
+		frame_free(f);
+	else
+		ASSERT(left < 0x80000000u);
+}
 
 /* True when pfn is RAM whose metadata may be read. */
 bool frame_valid(pfn_t pfn);

@@ -23,9 +23,11 @@
 struct memobj;
 
 struct memobj_ops {
-	/* Neither of the first two is called with a spinlock held. */
+	/* None of the first three is called with a spinlock held. */
 	/* A referenced, up-to-date frame of page `pgoff`. -EAGAIN: load() it first; -EFAULT: beyond the end (SIGBUS). */
 	int (*get)(struct memobj *o, u64 pgoff, struct frame **out);
+	/* get() for the nr pages from pgoff on, at once; NULL where get() would fail. May itself be NULL. */
+	void (*get_run)(struct memobj *o, u64 pgoff, u32 nr, struct frame **out);
 	/* Brings it in. 0, -EFAULT (beyond the end), -EIO, -ENOMEM. May sleep. */
 	int (*load)(struct memobj *o, u64 pgoff);
 	/* A shared mapping is about to write the page: allocate what a later write-back needs, mark it dirty.

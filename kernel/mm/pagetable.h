@@ -82,6 +82,16 @@ int pt_reserve(struct pagetable *pt, vaddr_t va, u32 order);
  */
 int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot);
 
+/* One page for pt_map_missing; prot 0: none. */
+struct pt_page {
+	paddr_t pa;
+	u32 prot;
+};
+
+/* Maps those of the nr pages from va on that nothing maps yet, as far as the tables are there: for pages that are likely
+ * to be wanted soon. Returns how many. Locks: caller holds pt->lock. */
+u32 pt_map_missing(struct pagetable *pt, vaddr_t va, const struct pt_page *pages, u32 nr);
+
 /* Drops all translations of [start, end); a larger leaf partly inside is split (or dropped whole: it is a cache).
  * Emptied tables go to tlb. Returns the number of leaves dropped. Locks: caller holds pt->lock. */
 u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb);

@@ -50,6 +50,10 @@ struct exec {
 	struct exec_image program, interp;
 	u32 has_interp;
 	struct aspace *as;
+	struct exec_random {       /* drawn at once */
+		u64 program, brk, stack, mmap; /* page numbers, taken modulo */
+		u8 seed[16];       /* AT_RANDOM */
+	} random;
 	vaddr_t entry, sp, stack_top, vdso;
 	struct cred_ref *cred;     /* NULL: unchanged */
 	u32 secure;                /* AT_SECURE */

@@ -9,7 +9,6 @@
  *                 NULL, argv pointers
  *   sp        ->  argc                                   (16-byte aligned)
  */
-#include "dev/dev.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/aspace.h"
@@ -328,7 +327,6 @@ int exec_stack_build(struct exec *e)
 	const struct exec_args *a = &e->args;
 	vaddr_t strings = (e->stack_top - 8 - a->len) & ~15ul, random = strings - RANDOM_BYTES;
 	struct words w = {.as = e->as};
-	u8 seed[RANDOM_BYTES];
 	u64 nr, env;
 	int err;
 
@@ -347,8 +345,7 @@ int exec_stack_build(struct exec *e)
 	for (u32 i = 0; i < e->as->nr_auxv; i++)
 		words_put(&w, e->as->auxv[i]);
 	words_flush(&w);
-	random_bytes(seed, sizeof(seed));
-	if (!w.err && aspace_write(e->as, random, seed, sizeof(seed)) != (ssize_t)sizeof(seed))
+	if (!w.err && aspace_write(e->as, random, e->random.seed, RANDOM_BYTES) != RANDOM_BYTES)
 		w.err = -ENOMEM;
 	e->as->arg_start = strings;
 	e->as->arg_end = e->as->env_start = strings + a->env_offset;

@@ -151,11 +151,9 @@ static int image_map(struct exec *e, struct file *f, struct exec_image *img, u64
 	return err;
 }
 
-static u64 random_bytes_of_pages(u64 nr)
+static u64 shift_by(u64 random, u64 nr_pages)
 {
-	if (current()->personality & ADDR_NO_RANDOMIZE)
-		return 0;
-	return (random_u64() & (nr - 1)) << PAGE_SHIFT;
+	return (random & (nr_pages - 1)) << PAGE_SHIFT;
 }
 
 static u64 image_span(const struct exec_image *img)
@@ -192,11 +190,13 @@ static int interp_load(struct exec *e, vaddr_t *below)
 }
 
 /* A program without interpreter that may be moved is a static one, or the dynamic linker itself. */
-static u64 program_bias(const struct exec_image *p)
+static u64 program_bias(const struct exec *e)
 {
+	const struct exec_image *p = &e->program;
+
 	if (p->hdr.kind == ELF_FIXED)
 		return 0;
-	return ALIGN_DOWN(MOVABLE_BASE + random_bytes_of_pages(ADDR_RANDOM_PAGES), p->elf.align) -
+	return ALIGN_DOWN(MOVABLE_BASE + shift_by(e->random.program, ADDR_RANDOM_PAGES), p->elf.align) -
 	       ALIGN_DOWN(p->elf.low, p->elf.align);
 }
 
@@ -222,7 +222,7 @@ static void extents_note(struct exec *e)
 		as->code_start = 0;
 	if (as->data_start == ~0ul)
 		as->data_start = 0;
-	as->brk_start = p->elf.high + p->bias + random_bytes_of_pages(BREAK_RANDOM_PAGES);
+	as->brk_start = p->elf.high + p->bias + shift_by(e->random.brk, BREAK_RANDOM_PAGES);
 	as->brk = as->brk_start;
 }
 
@@ -233,10 +233,10 @@ static void layout_choose(struct exec *e)
 	u64 gap = CLAMP(stack, STACK_GAP_MIN, USER_DEFAULT_END / 6);
 	struct aspace *as = e->as;
 
-	e->stack_top = USER_MMAP_END - PAGE_SIZE - random_bytes_of_pages(ADDR_RANDOM_PAGES);
+	e->stack_top = USER_MMAP_END - PAGE_SIZE - shift_by(e->random.stack, ADDR_RANDOM_PAGES);
 	as->stack_top = e->stack_top;
 	as->stack_limit = stack;
-	as->mmap_top = PAGE_ALIGN_DOWN(e->stack_top - gap) - PAGE_SIZE - random_bytes_of_pages(ADDR_RANDOM_PAGES);
+	as->mmap_top = PAGE_ALIGN_DOWN(e->stack_top - gap) - PAGE_SIZE - shift_by(e->random.mmap, ADDR_RANDOM_PAGES);
 	as->limit_pages = as_limit == RLIM_INFINITY ? ~0ul : as_limit >> PAGE_SHIFT;
 	as->data_limit_pages = data == RLIM_INFINITY ? ~0ul : data >> PAGE_SHIFT;
 }
@@ -250,8 +250,11 @@ int exec_load(struct exec *e)
 	e->as = aspace_create();
 	if (!e->as)
 		return -ENOMEM;
+	random_bytes(&e->random, sizeof(e->random));
+	if (current()->personality & ADDR_NO_RANDOMIZE)
+		e->random.program = e->random.brk = e->random.stack = e->random.mmap = 0;
 	layout_choose(e);
-	err = image_map(e, e->file, &e->program, program_bias(&e->program));
+	err = image_map(e, e->file, &e->program, program_bias(e));
 	if (err)
 		return err;
 	extents_note(e);

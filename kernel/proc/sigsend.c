@@ -85,6 +85,9 @@ static bool is_fatal_locked(const struct process *p, int signo)
 
 static bool wants(const struct task *t, int signo)
 {
+	/* A stopped thread takes nothing until it goes on; only SIGKILL reaches it. */
+	if (READ_ONCE(t->state) == TASK_STOPPED && signo != SIGKILL)
+		return false;
 	return !t->exiting && (!(t->sigmask & SIG_BIT(signo)) || (t->wait_set & SIG_BIT(signo)));
 }
 

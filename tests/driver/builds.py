@@ -9,9 +9,13 @@ KERNELS = {"release": ("V=release",), "debug": ("V=debug",), "release-clang": ("
            "debug-clang": ("V=debug", "CC_KIND=clang")}
 
 
+# make's own name for the build directory, so that its targets match.
+B = "build" if core.BUILD == os.path.join(TOP, "build") else core.BUILD
+
+
 def make(name, *words):
     log = os.path.join(core.LOGS, "build.%s.log" % name)
-    done = core.run(["make", "-s", "-j2", "WERROR=1"] + list(words), limit=400, log=log)
+    done = core.run(["make", "-s", "-j2", "WERROR=1", "B=" + B] + list(words), limit=400, log=log)
     if done.status != 0:
         text = done.out + done.err
         found = re.search(r"^.*(error|Error|warning).*$", text, re.M)

@@ -14,6 +14,7 @@
 #include "arch/riscv/pte.h"
 #include "arch/riscv/tlb_arch.h"
 #include "lib/assert.h"
+#include "lib/bitmap.h"
 #include "lib/errno.h"
 #include "lib/printf.h"
 #include "mm/pagetable.h"
@@ -61,10 +62,22 @@ static struct frame *table_alloc(struct pagetable *pt, u32 flags)
 	return f;
 }
 
+/*
+ * A table above level 0 remembers in frame.index where it ever had entries: bit k stands for the k-th 64th of it. So
+ * tearing down looks at little else.
+ */
+#define HINT_SHIFT (PT_INDEX_BITS > 6 ? PT_INDEX_BITS - 6 : 0)
+
+static void table_hint(u64 *table, const u64 *slot)
+{
+	kva_frame(table)->index |= BIT((u64)(slot - table) >> HINT_SHIFT);
+}
+
 /* Hooks table `f` into an empty slot. Its zeroes are visible before it is. */
 static u64 *table_hook(struct pagetable *pt, u64 *parent, u64 *slot, struct frame *f)
 {
 	kva_frame(parent)->small++;
+	table_hint(parent, slot);
 	pt->nr_tables++;
 	store_release(slot, pte_make(frame_pa(f), PTE_V));
 	return frame_kva(f);
@@ -91,17 +104,18 @@ int pt_create(struct pagetable *pt)
 /* Frees this table and those below. Returns how many. */
 static u64 tables_free(u64 *table, u32 level, u64 entries)
 {
-	u32 left = kva_frame(table)->small;
+	struct frame *f = kva_frame(table);
 	u64 nr = 1;
 
-	for (u64 i = 0; level > 0 && left > 0 && i < entries; i++) {
-		if (!(table[i] & PTE_V))
-			continue;
-		left--;
-		if (!pte_is_leaf(table[i]))
-			nr += tables_free(table_of(table[i]), level - 1, PT_ENTRIES);
+	for (u64 hints = f->index; level > 0 && hints; hints &= hints - 1) {
+		u64 i = bit_lowest(hints) << HINT_SHIFT;
+
+		for (u64 end = i + (1ul << HINT_SHIFT); i < end && i < entries; i++) {
+			if ((table[i] & PTE_V) && !pte_is_leaf(table[i]))
+				nr += tables_free(table_of(table[i]), level - 1, PT_ENTRIES);
+		}
 	}
-	frame_put(kva_frame(table));
+	frame_put(f);
 	return nr;
 }
 
@@ -219,17 +233,35 @@ static int tables_replace(struct pagetable *pt, u64 *slot, vaddr_t va, u32 level
 	return 0;
 }
 
-int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
+/* The level-0 table for va. NULL: there is none, or a superpage is there. */
+static inline u64 *leaf_table(const struct pagetable *pt, vaddr_t va)
 {
-	u32 want = order / PT_INDEX_BITS;
 	u64 *table = phys_to_kva(pt->root);
-	u64 pte = pte_make(pa, prot_bits(prot));
+
+	for (u32 shift = level_shift(pt_levels - 1); shift > PAGE_SHIFT; shift -= PT_INDEX_BITS) {
+		u64 pte = table[va >> shift & (PT_ENTRIES - 1)];
+
+		if (unlikely((pte & (PTE_V | PTE_LEAF)) != PTE_V))
+			return NULL;
+		table = table_of(pte);
+	}
+	return table;
+}
+
+/* Into a slot that was empty; after what was written into the frame. */
+static inline void leaf_new(u64 *table, u64 *slot, u64 pte)
+{
+	kva_frame(table)->small++;
+	store_release(slot, pte);
+}
+
+/* All that pt_map does, for every size and whatever is there. */
+static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
+{
+	u64 *table = phys_to_kva(pt->root);
 	u64 *slot;
 	u64 old;
 
-	spin_assert_held(&pt->lock);
-	DEBUG_ASSERT(prot & (PT_READ | PT_EXEC));
-	DEBUG_ASSERT(va < user_end && ((va | pa) & (level_size(want) - 1)) == 0);
 	for (u32 l = pt_levels - 1; l > want; l--) {
 		slot = &table[level_index(va, l)];
 		old = *slot;
@@ -248,19 +280,63 @@ int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 	slot = &table[level_index(va, want)];
 	old = *slot;
 	if (likely(!(old & PTE_V))) {
-		kva_frame(table)->small++;
-		store_release(slot, pte); /* after what was written into the frame */
+		if (want)
+			table_hint(table, slot);
+		leaf_new(table, slot, pte);
 		return 0;
 	}
 	if (!pte_is_leaf(old))
 		return tables_replace(pt, slot, va, want, pte);
-	if (pte_pa(old) == pa)
+	if (pte_pa(old) == pte_pa(pte))
 		pte |= old & (PTE_A | PTE_D);
 	if (pte == old)
 		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
 	else
 		__atomic_store_n(slot, pte, __ATOMIC_RELEASE);
 	return 0;
+}
+
+int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
+{
+	u64 pte = pte_make(pa, prot_bits(prot));
+	u64 *table;
+
+	spin_assert_held(&pt->lock);
+	DEBUG_ASSERT(prot & (PT_READ | PT_EXEC));
+	DEBUG_ASSERT(va < user_end && ((va | pa) & ((PAGE_SIZE << order) - 1)) == 0);
+	/* Nearly always: a page where none was, in a table that is there. */
+	if (likely(order == 0) && likely((table = leaf_table(pt, va)) != NULL)) {
+		u64 *slot = &table[level_index(va, 0)];
+
+		if (likely(!(*slot & PTE_V))) {
+			leaf_new(table, slot, pte);
+			return 0;
+		}
+	}
+	return map_any(pt, va, order / PT_INDEX_BITS, pte);
+}
+
+u32 pt_map_missing(struct pagetable *pt, vaddr_t va, const struct pt_page *pages, u32 nr)
+{
+	u64 *table = NULL;
+	u32 mapped = 0;
+
+	spin_assert_held(&pt->lock);
+	DEBUG_ASSERT(va + nr * PAGE_SIZE <= user_end);
+	for (u32 i = 0; i < nr; i++, va += PAGE_SIZE) {
+		u64 *slot;
+
+		if (i == 0 || level_index(va, 0) == 0)
+			table = leaf_table(pt, va);
+		if (!table || !pages[i].prot)
+			continue;
+		slot = &table[level_index(va, 0)];
+		if (*slot & PTE_V)
+			continue;
+		leaf_new(table, slot, pte_make(pages[i].pa, prot_bits(pages[i].prot)));
+		mapped++;
+	}
+	return mapped;
 }
 
 /* ---- ranges ---- */
@@ -291,6 +367,7 @@ static u64 *leaf_split(struct walk *w, u64 *slot, vaddr_t va, u32 level)
 	for (u64 i = 0; i < PT_ENTRIES; i++)
 		child[i] = *slot + (i << level_shift(level - 1) >> 2);
 	f->small = PT_ENTRIES;
+	f->index = ~0ul;
 	w->pt->nr_tables++;
 	__atomic_store_n(slot, pte_make(frame_pa(f), PTE_V), __ATOMIC_RELEASE);
 	tlb_note(w->tlb, start, start + level_size(level));
@@ -489,6 +566,7 @@ static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, 
 			continue;
 		}
 		valid++;
+		ASSERT(level == 0 || (f->index & BIT(i >> HINT_SHIFT)));
 		if (!pte_is_leaf(pte)) {
 			ASSERT(level > 0 && !(pte & (PTE_U | PTE_G | PTE_A | PTE_D)));
 			tables += check_table(pt, table_of(pte), level - 1, PT_ENTRIES);

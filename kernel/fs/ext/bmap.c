@@ -254,7 +254,6 @@ out_put:
 /* Clears data pointers [from, nr) of a table and frees their blocks, run by run. */
 static void free_leaves(struct inode *inode, u32 *slots, u32 from, u32 nr)
 {
-	struct ext_fs *fs = ext_inode_fs(inode);
 	u64 start = 0, len = 0, freed = 0;
 
 	for (u32 i = from; i < nr; i++) {
@@ -269,12 +268,12 @@ static void free_leaves(struct inode *inode, u32 *slots, u32 from, u32 nr)
 			continue;
 		}
 		if (len)
-			ext_free_blocks(fs, start, len);
+			ext_free_contents(inode, start, len);
 		start = blk;
 		len = 1;
 	}
 	if (len)
-		ext_free_blocks(fs, start, len);
+		ext_free_contents(inode, start, len);
 	ext_account(inode, -(s64)freed);
 }
 

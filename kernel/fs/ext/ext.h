@@ -68,6 +68,7 @@ struct ext_inode {
 	u32 group;
 	u32 next_lblk;                 /* the block after the last one allocated … */
 	u64 next_pblk;                 /* … and where it should lie; 0: unknown [map_lock] */
+	u32 trim_pending;              /* blocks beyond the end of file could not be freed yet [inode->lock] */
 	struct list orphan_link;       /* [fs->orphan_lock] */
 	/* directories [inode->lock] */
 	u32 insert_blk, insert_off;    /* where there may be room */
@@ -178,6 +179,8 @@ int ext_map_convert(struct inode *inode, u32 lblk, u32 count);
 int ext_map_truncate(struct inode *inode, u64 first);
 /* Accounts for blocks that the inode got or lost. Locks: map_lock for writing. */
 void ext_account(struct inode *inode, s64 nr_blocks);
+/* Frees blocks that the map pointed to. Those of directories and symbolic links are buffers, which are forgotten. */
+void ext_free_contents(struct inode *inode, u64 start, u64 n);
 /* File blocks that the inode's map can reach. */
 u64 ext_map_limit(const struct inode *inode);
 
@@ -201,6 +204,8 @@ int ext_bmap_truncate(struct inode *inode, u64 first);
 
 /* ---- file.c ---- */
 void ext_file_init(void);
+/* Frees what lies beyond the end of file; when that fails (no memory) it is done again before the file grows. Locks: inode->lock. */
+int ext_trim(struct inode *inode);
 int ext_setattr(struct inode *inode, const struct inode_attr *attr);
 extern const struct pagecache_ops ext_pages_ops;
 extern struct file_ops ext_file_ops;

@@ -572,8 +572,6 @@ static int root_shrink(struct inode *inode)
 /* Cuts the extents of one leaf back to `first`. 1: what lies before the leaf may have to go, too. */
 static int leaf_cut(struct inode *inode, struct ext_node *leaf, u64 first)
 {
-	struct ext_fs *fs = ext_inode_fs(inode);
-
 	while (leaf->hdr->entries) {
 		struct ext_extent *ex = leaf_entries(leaf->hdr) + leaf->hdr->entries - 1;
 		u64 start = extent_start(ex);
@@ -589,7 +587,7 @@ static int leaf_cut(struct inode *inode, struct ext_node *leaf, u64 first)
 		}
 		node_dirty(inode, leaf);
 		ext_account(inode, -(s64)(len - keep));
-		ext_free_blocks(fs, start + keep, len - keep);
+		ext_free_contents(inode, start + keep, len - keep);
 		if (keep)
 			return 0;
 	}

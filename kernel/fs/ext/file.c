@@ -91,6 +91,20 @@ static int ext_pages_write(struct pagecache *pc, struct frame **run, u32 nr)
 
 /* ---- reserving ---- */
 
+int ext_trim(struct inode *inode)
+{
+	int err = ext_map_truncate(inode, DIV_ROUND_UP(inode->size, (u64)ext_inode_fs(inode)->block_size));
+
+	ext_inode(inode)->trim_pending = err < 0;
+	return err;
+}
+
+/* Blocks beyond the end of file may hold anything: they must not become visible. */
+static int trim_if_pending(struct inode *inode)
+{
+	return ext_inode(inode)->trim_pending ? ext_trim(inode) : 0;
+}
+
 static int give_blocks(struct inode *inode, u32 lblk, u32 n, const struct ext_mapping *m)
 {
 	if (m->pblk)
@@ -108,20 +122,25 @@ static int give_blocks_filled(struct inode *inode, u32 lblk, u32 n, const struct
 	u64 first = lblk >> shift, last = ((u64)lblk + n - 1) >> shift;
 	struct frame *pages[FILL_PAGES];
 	u32 nr = 0;
-	int err = 0;
+	int err = 0, given = 0;
 
 	while (first + nr <= last && err == 0) {
 		err = pagecache_get(&inode->pages, first + nr, &pages[nr]);
 		if (err == 0)
 			nr++;
 	}
-	if (err == 0)
+	if (err == 0) {
 		err = give_blocks(inode, lblk, n, m);
+		given = 1;
+	}
 	for (u32 i = 0; i < nr; i++) {
-		/* Also after an error: some blocks may have been allocated. */
-		pagecache_mark_dirty(&inode->pages, pages[i]);
+		if (given)
+			pagecache_mark_dirty(&inode->pages, pages[i]);
 		frame_put(pages[i]);
 	}
+	/* Some got blocks, some not: the zeroes go out now, since a dirty page must have all its blocks. */
+	if (err < 0 && given)
+		pagecache_flush(&inode->pages, first, last, PAGECACHE_WAIT);
 	return err;
 }
 
@@ -180,12 +199,15 @@ static int ext_reserve(struct pagecache *pc, u64 pos, u64 len)
 	struct ext_fs *fs = ext_inode_fs(inode);
 	u64 bs = fs->block_size, end = pos + len, size = inode->size;
 	u64 eof = DIV_ROUND_UP(size, bs);
-	int err = 0;
+	int err;
 
 	if (ext_rdonly(fs))
 		return -EROFS;
 	if (DIV_ROUND_UP(end, bs) > ext_map_limit(inode))
 		return -EFBIG;
+	err = trim_if_pending(inode);
+	if (err < 0)
+		return err;
 	if (bs < PAGE_SIZE) {
 		/* A dirty page has all its blocks (see above). */
 		if (pos > size)
@@ -196,7 +218,7 @@ static int ext_reserve(struct pagecache *pc, u64 pos, u64 len)
 	if (err == 0)
 		err = reserve_blocks(inode, pos / bs, MIN(DIV_ROUND_UP(end, bs), ext_map_limit(inode)), eof);
 	if (err < 0 && end > size)
-		ext_map_truncate(inode, eof);
+		ext_trim(inode);
 	return err;
 }
 
@@ -238,13 +260,16 @@ static int ext_set_size(struct inode *inode, u64 size)
 	if (size > inode->size) {
 		if (blocks > ext_map_limit(inode))
 			return -EFBIG;
-		err = reserve_last_page(inode, size);
+		err = trim_if_pending(inode);
+		if (err == 0)
+			err = reserve_last_page(inode, size);
 		if (err == 0)
 			pagecache_truncate(&inode->pages, inode->size); /* nothing but the tail of the last page */
 		return err;
 	}
+	/* inode->size is `size` already. */
 	err = zero_tail(inode, size);
-	err2 = ext_map_truncate(inode, blocks);
+	err2 = ext_trim(inode);
 	inode_mark_dirty(inode);
 	return err ? err : err2;
 }
@@ -277,10 +302,8 @@ static int preallocate(struct inode *inode, u64 lblk, u64 end)
 	return err;
 }
 
-/* Locks: inode->lock for writing. */
-static int ext_fallocate(struct file *f, int mode, u64 pos, u64 len)
+static int fallocate_locked(struct inode *inode, int mode, u64 pos, u64 len)
 {
-	struct inode *inode = f->inode;
 	struct ext_fs *fs = ext_inode_fs(inode);
 	u64 bs = fs->block_size, end = pos + len;
 	int err;
@@ -291,12 +314,14 @@ static int ext_fallocate(struct file *f, int mode, u64 pos, u64 len)
 		return -EROFS;
 	if (end < pos || DIV_ROUND_UP(end, bs) > ext_map_limit(inode))
 		return -EFBIG;
-	err = preallocate(inode, pos / bs, DIV_ROUND_UP(end, bs));
+	err = trim_if_pending(inode);
+	if (err == 0)
+		err = preallocate(inode, pos / bs, DIV_ROUND_UP(end, bs));
 	if (err == 0 && !(mode & FALLOC_KEEP_SIZE) && end > inode->size)
 		err = ext_set_size(inode, end);
 	if (err < 0) {
 		if (end > inode->size)
-			ext_map_truncate(inode, DIV_ROUND_UP(inode->size, bs));
+			ext_trim(inode);
 		return err;
 	}
 	if (!(mode & FALLOC_KEEP_SIZE) && end > inode->size)
@@ -304,6 +329,16 @@ static int ext_fallocate(struct file *f, int mode, u64 pos, u64 len)
 	inode->ctime = time_wall();
 	inode_mark_dirty(inode);
 	return 0;
+}
+
+static int ext_fallocate(struct file *f, int mode, u64 pos, u64 len)
+{
+	int err;
+
+	rwlock_write_lock(&f->inode->lock);
+	err = fallocate_locked(f->inode, mode, pos, len);
+	rwlock_write_unlock(&f->inode->lock);
+	return err;
 }
 
 enum { SEEK_FROM_START, SEEK_FROM_HERE, SEEK_FROM_END, SEEK_DATA, SEEK_HOLE };

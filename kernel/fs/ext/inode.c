@@ -219,6 +219,10 @@ int ext_inode_write(struct inode *inode)
 
 	if (!raw || (atomic_read(&inode->state) & INODE_BAD))
 		return 0;
+	if (ext_inode(inode)->trim_pending && rwlock_write_trylock(&inode->lock)) {
+		ext_trim(inode);
+		rwlock_write_unlock(&inode->lock);
+	}
 	err = ext_raw_access(inode);
 	if (err < 0)
 		return err;

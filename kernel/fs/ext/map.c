@@ -35,6 +35,13 @@ void ext_account(struct inode *inode, s64 nr_blocks)
 	inode->blocks += (u64)(nr_blocks * (s64)(ext_inode_fs(inode)->block_size / 512));
 }
 
+void ext_free_contents(struct inode *inode, u64 start, u64 n)
+{
+	if (!S_ISREG(inode->mode))
+		buf_forget(inode->sb, start, (u32)n);
+	ext_free_blocks(ext_inode_fs(inode), start, n);
+}
+
 /* Where the block should lie: after the one before it, or else in the inode's group. */
 static u64 choose_goal(struct inode *inode, u32 lblk)
 {

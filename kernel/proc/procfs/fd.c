@@ -18,6 +18,7 @@ static struct fdtable *node_files(const struct proc_node *n)
 	return files;
 }
 
+/* Context: no locks: the file may be the last reference. */
 static struct file *node_file(const struct proc_node *n)
 {
 	struct fdtable *files = node_files(n);
@@ -25,19 +26,31 @@ static struct file *node_file(const struct proc_node *n)
 
 	if (!files)
 		return NULL;
-	f = fd_get(files, n->fd);
-	fdtable_put(files);
+	f = fd_get_shared(files, (u32)n->fd);
+	fdtable_unlook(files);
 	return f;
+}
+
+/* Called under the directory's lock too, where no file may be put. */
+static int node_peek(const struct proc_node *n, struct fd_info *out)
+{
+	struct fdtable *files = node_files(n);
+	int err;
+
+	if (!files)
+		return -ESRCH;
+	err = fd_peek(files, n->fd, out);
+	fdtable_unlook(files);
+	return err;
 }
 
 bool fd_node_open(const struct proc_node *n, u32 *mode)
 {
-	struct file *f = node_file(n);
+	struct fd_info info;
 
-	if (!f)
+	if (node_peek(n, &info) != 0)
 		return false;
-	*mode = S_IFLNK | (f->mode & FMODE_READ ? 0500 : 0) | (f->mode & FMODE_WRITE ? 0300 : 0);
-	file_put(f);
+	*mode = S_IFLNK | (info.mode & FMODE_READ ? 0500 : 0) | (info.mode & FMODE_WRITE ? 0300 : 0);
 	return true;
 }
 
@@ -78,18 +91,11 @@ static int fd_readlink(const struct proc_node *n, char *buf, size_t size)
 
 static int show_fdinfo(struct text *t, const struct proc_node *n)
 {
-	struct fdtable *files = node_files(n);
-	struct file *f = files ? fd_get(files, n->fd) : NULL;
+	struct fd_info info;
 
-	if (!f) {
-		if (files)
-			fdtable_put(files);
+	if (node_peek(n, &info) != 0)
 		return -ENOENT;
-	}
-	text_printf(t, "pos:\t%li\nflags:\t0%o\nmnt_id:\t0\nino:\t%lu\n", READ_ONCE(f->pos),
-		    f->flags | (fd_cloexec(files, n->fd) == 1 ? (u32)O_CLOEXEC : 0), f->inode ? f->inode->ino : 0);
-	file_put(f);
-	fdtable_put(files);
+	text_printf(t, "pos:\t%li\nflags:\t0%o\nmnt_id:\t0\nino:\t%lu\n", info.pos, info.flags, info.ino);
 	return 0;
 }
 
@@ -119,7 +125,7 @@ static s64 fd_next_number(const struct proc_node *dir, u64 from)
 	if (!files)
 		return -1;
 	fd = from > INT32_MAX ? -1 : fd_next(files, (int)from);
-	fdtable_put(files);
+	fdtable_unlook(files);
 	return fd;
 }
 

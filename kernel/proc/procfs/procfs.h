@@ -101,7 +101,7 @@ struct proc_node {
 struct task *node_task(const struct proc_node *n);
 /* What it has, referenced, or NULL. */
 struct aspace *task_aspace(struct task *t);
-struct fdtable *task_files(struct task *t);
+struct fdtable *task_files(struct task *t); /* fdtable_unlook when done: procfs never closes files under its locks */
 struct fs_context *task_fs(struct task *t);
 /* May the caller look into it? */
 bool task_may_look(struct task *t);

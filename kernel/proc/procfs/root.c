@@ -28,25 +28,23 @@ static const struct proc_node *inode_node(const struct inode *inode)
 
 static struct text *text_of_file(struct file *f)
 {
-	struct text *t;
+	u64 flags = spin_lock_irqsave(&text_lock);
+	struct text *t = f->private;
 
-	spin_lock(&text_lock);
-	t = f->private;
 	if (t)
 		refcount_get(&t->refs);
-	spin_unlock(&text_lock);
+	spin_unlock_irqrestore(&text_lock, flags);
 	return t;
 }
 
 /* Takes over the reference. */
 static void text_set(struct file *f, struct text *t)
 {
-	struct text *old;
+	u64 flags = spin_lock_irqsave(&text_lock);
+	struct text *old = f->private;
 
-	spin_lock(&text_lock);
-	old = f->private;
 	f->private = t;
-	spin_unlock(&text_lock);
+	spin_unlock_irqrestore(&text_lock, flags);
 	if (old)
 		text_put(old);
 }

@@ -44,7 +44,7 @@ static void status_ids(struct text *t, struct task *task)
 	if (files) {
 		for (int fd = fd_next(files, 0); fd >= 0; fd = fd_next(files, fd + 1))
 			nr_fds = (u32)fd + 1;
-		fdtable_put(files);
+		fdtable_unlook(files);
 	}
 	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\n", cred->cred.uid, cred->cred.euid, cred->cred.suid, cred->cred.fsuid);
 	text_printf(t, "Gid:\t%u\t%u\t%u\t%u\n", cred->cred.gid, cred->cred.egid, cred->cred.sgid, cred->cred.fsgid);

@@ -131,14 +131,15 @@ static struct spinlock boot_id_lock = SPINLOCK_INIT("boot id", RANK_LEAF);
 static int show_boot_id(struct text *t, const struct proc_node *n)
 {
 	static u8 boot_id[16];
+	u64 flags;
 	u8 id[16];
 
 	uuid_make(id);
-	spin_lock(&boot_id_lock);
+	flags = spin_lock_irqsave(&boot_id_lock);
 	if (mem_is_zero(boot_id, sizeof(boot_id)))
 		memcpy(boot_id, id, sizeof(boot_id));
 	memcpy(id, boot_id, sizeof(id));
-	spin_unlock(&boot_id_lock);
+	spin_unlock_irqrestore(&boot_id_lock, flags);
 	text_uuid(t, id);
 	return 0;
 }

@@ -48,7 +48,7 @@ struct fdtable *task_files(struct task *t)
 	struct fdtable *files = t->files;
 
 	if (files)
-		fdtable_get(files);
+		fdtable_look(files);
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	return files;
 }

@@ -100,6 +100,17 @@ int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 	return 0;
 }
 
+u32 pt_map_missing(struct pagetable *pt, vaddr_t va, const struct pt_page *pages, u32 nr)
+{
+	u32 mapped = 0;
+
+	for (u32 i = 0; i < nr; i++, va += PAGE_SIZE) {
+		if (pages[i].prot && !fake_find(fake_of(pt)->leaf, va, false))
+			mapped += pt_map(pt, va, pages[i].pa, 0, pages[i].prot) == 0;
+	}
+	return mapped;
+}
+
 u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
 {
 	u64 nr = 0;
