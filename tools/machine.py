@@ -94,7 +94,11 @@ def make(*targets):
         fcntl.flock(lock, fcntl.LOCK_EX)
         jobs = "-j%d" % (os.cpu_count() or 1)
         env = {k: v for k, v in environment().items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        # A handler that raises while Python waits for a child can leave its wait lock taken: the default action here.
+        handlers = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGTERM, signal.SIGHUP)}
         done = subprocess.run(["make", "-s", jobs, "-C", TOP, "B=" + (os.path.relpath(BUILD, TOP))] + list(targets), stdout=sys.stderr.fileno(), env=env)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     if done.returncode:
         raise Problem("the build failed")
 

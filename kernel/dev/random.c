@@ -25,6 +25,7 @@
 #include "sync/waitq.h"
 
 #define POOL_BYTES 64
+#define STOCK_BYTES 224 /* generated at once for small requests; with the next key: four blocks */
 #define RESEED_BYTES (1u << 20) /* ask the device again after this much output */
 
 static struct {
@@ -33,6 +34,8 @@ static struct {
 	u32 seeded;
 	u32 waiting_device; /* an answer of virtio-rng is due */
 	u64 generated;      /* since the last reseed */
+	u32 left;           /* bytes of stock not given out yet: its last ones */
+	u8 stock[STOCK_BYTES];
 	struct waitq ready;
 } rng = {.lock = SPINLOCK_INIT("random", RANK_RAND), .ready = WAITQ_INIT(rng.ready, "random")};
 
@@ -46,6 +49,7 @@ static void stir_locked(const void *bytes, size_t len)
 {
 	rand_reseed(&rng.state, bytes, len);
 	rng.generated = 0;
+	rng.left = 0;
 }
 
 void random_stir(const void *bytes, size_t len)
@@ -53,6 +57,7 @@ void random_stir(const void *bytes, size_t len)
 	u64 flags = spin_lock_irqsave(&rng.lock);
 
 	rand_reseed(&rng.state, bytes, len);
+	rng.left = 0;
 	spin_unlock_irqrestore(&rng.lock, flags);
 }
 
@@ -152,6 +157,21 @@ int random_wait_ready(void)
 	return wait_event_interruptible(&rng.ready, random_ready());
 }
 
+/* What was given out is wiped: nobody who reads memory later learns it. Locks: rng.lock. */
+static void stock_take_locked(void *buf, u32 len)
+{
+	u8 *from;
+
+	if (rng.left < len) {
+		rand_generate(&rng.state, rng.stock, STOCK_BYTES);
+		rng.left = STOCK_BYTES;
+	}
+	from = rng.stock + STOCK_BYTES - rng.left;
+	memcpy(buf, from, len);
+	memset(from, 0, len);
+	rng.left -= len;
+}
+
 void random_bytes(void *buf, size_t len)
 {
 	u64 flags;
@@ -159,7 +179,10 @@ void random_bytes(void *buf, size_t len)
 	if (unlikely(!random_ready()))
 		wait_event(&rng.ready, random_ready());
 	flags = spin_lock_irqsave(&rng.lock);
-	rand_generate(&rng.state, buf, len);
+	if (len <= STOCK_BYTES / 4)
+		stock_take_locked(buf, (u32)len);
+	else
+		rand_generate(&rng.state, buf, len);
 	rng.generated += len;
 	if (rng.generated >= RESEED_BYTES)
 		request_locked();

@@ -265,12 +265,34 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 	spin_unlock(&dcache_lock);
 }
 
+/* d's directory is gone: remembered absences in it would keep it, and its blocks, for nothing. */
+static void dentry_prune_children(struct dentry *d)
+{
+	struct dentry *child, *unused;
+
+	do {
+		unused = NULL;
+		spin_lock(&dcache_lock);
+		list_for_each_entry(child, &d->children, siblings) {
+			if (refcount_read(&child->refs) == 0) {
+				unused = child;
+				break;
+			}
+		}
+		if (unused)
+			dentry_kill(unused); /* drops the lock */
+		else
+			spin_unlock(&dcache_lock);
+	} while (unused);
+}
+
 void dentry_unhash(struct dentry *d)
 {
 	spin_lock(&dcache_lock);
 	hlist_del(&d->hash_link);
 	list_del(&d->lru);
 	spin_unlock(&dcache_lock);
+	dentry_prune_children(d);
 }
 
 /* ---- rename ---- */
@@ -314,6 +336,7 @@ void dentry_move(struct dentry *d, struct dentry *over)
 	dentry_swap_places(d, over);
 	hlist_add_head(&d->hash_link, dcache_bucket(d->parent, d->hash));
 	spin_unlock(&dcache_lock);
+	dentry_prune_children(over);
 }
 
 void dentry_exchange(struct dentry *a, struct dentry *b)

@@ -309,6 +309,19 @@ struct file *fd_get(struct fdtable *t, int fd)
 	return f;
 }
 
+struct borrowed_file fd_borrow(struct fdtable *t, int fd)
+{
+	struct borrowed_file b = {0};
+
+	if (unlikely(refcount_read(&t->refs) != 1)) {
+		b.file = fd_get_shared(t, (u32)fd);
+		b.held = b.file != NULL;
+	} else if (likely((u32)fd < t->size)) {
+		b.file = t->files[(u32)fd];
+	}
+	return b;
+}
+
 int fd_close(struct fdtable *t, int fd)
 {
 	struct file *f = NULL;

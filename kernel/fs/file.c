@@ -142,6 +142,15 @@ static ssize_t file_read_at(struct file *f, struct uio *uio, s64 *pos)
 	return err ? err : f->ops->read(f, uio, pos);
 }
 
+/*
+ * The only reference is the caller's, or that of the descriptor table that nobody else uses: so nobody else moves the position
+ * until the caller is done. (Who only looks at a table may take a reference, but reads nothing through it.)
+ */
+static inline bool file_is_ours(const struct file *f)
+{
+	return refcount_read(&f->refs) == 1;
+}
+
 ssize_t file_read(struct file *f, struct uio *uio, s64 *pos)
 {
 	ssize_t n;
@@ -154,6 +163,8 @@ ssize_t file_read(struct file *f, struct uio *uio, s64 *pos)
 		return pos ? -ESPIPE : f->ops->read(f, uio, &f->pos);
 	if (pos)
 		return file_read_at(f, uio, pos);
+	if (file_is_ours(f))
+		return file_read_at(f, uio, &f->pos);
 	mutex_lock(&f->pos_lock);
 	n = file_read_at(f, uio, &f->pos);
 	mutex_unlock(&f->pos_lock);
@@ -179,6 +190,8 @@ ssize_t file_write(struct file *f, struct uio *uio, s64 *pos)
 		return pos ? -ESPIPE : f->ops->write(f, uio, &f->pos);
 	if (pos)
 		return file_write_at(f, uio, pos);
+	if (file_is_ours(f))
+		return file_write_at(f, uio, &f->pos);
 	mutex_lock(&f->pos_lock);
 	n = file_write_at(f, uio, &f->pos);
 	mutex_unlock(&f->pos_lock);

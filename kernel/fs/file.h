@@ -148,6 +148,20 @@ void fd_install(struct fdtable *t, int fd, struct file *f, u32 cloexec); /* take
 void fd_unreserve(struct fdtable *t, int fd);
 struct file *fd_get(struct fdtable *t, int fd); /* referenced, or NULL; O_PATH files too */
 struct file *fd_get_shared(struct fdtable *t, u32 fd); /* the same for who only looks at t: always locked */
+/*
+ * A descriptor's file for as long as one system call of the table's user lasts: referenced only where somebody else could
+ * close it meanwhile, that is, in a table with several users. (A table gets its second user by its only one.)
+ */
+struct borrowed_file {
+	struct file *file; /* or NULL */
+	u64 held;          /* fd_return drops a reference */
+};
+struct borrowed_file fd_borrow(struct fdtable *t, int fd);
+static inline void fd_return(struct borrowed_file b)
+{
+	if (unlikely(b.held))
+		file_put(b.file);
+}
 int fd_close(struct fdtable *t, int fd);        /* -EBADF */
 int fd_close_range(struct fdtable *t, u32 first, u32 last, u32 cloexec_only);
 int fd_dup_to(struct fdtable *t, struct file *f, int fd, u32 cloexec, u64 limit); /* dup3: replaces; takes over the reference on success */

@@ -28,10 +28,25 @@ struct atomic64 {
 #define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 
+/*
+ * A plain store of one word is atomic. gcc makes an amoswap of __atomic_store_n on RISC-V, which a release needs no more than the
+ * fence before it does.
+ */
+#ifdef __riscv
+#define LIB_STORE(ptr, v, order)                           \
+	do {                                               \
+		if ((order) != __ATOMIC_RELAXED)           \
+			__atomic_thread_fence(order);      \
+		*(volatile __typeof__(*(ptr)) *)(ptr) = v; \
+	} while (0)
+#else
+#define LIB_STORE(ptr, v, order) __atomic_store_n(ptr, v, order)
+#endif
+
 /* *ptr, before everything that follows. */
 #define load_acquire(ptr)     __atomic_load_n(ptr, __ATOMIC_ACQUIRE)
 /* *ptr = v, after everything before it. */
-#define store_release(ptr, v) __atomic_store_n(ptr, v, __ATOMIC_RELEASE)
+#define store_release(ptr, v) LIB_STORE(ptr, v, __ATOMIC_RELEASE)
 
 #define LIB_DEFINE_ATOMIC(prefix, type, uint, sint)                                               \
 	static inline uint prefix##_read(const struct type *a)                                    \
@@ -40,7 +55,7 @@ struct atomic64 {
 	}                                                                                         \
 	static inline void prefix##_set(struct type *a, uint v)                                   \
 	{                                                                                         \
-		__atomic_store_n(&a->value, v, __ATOMIC_RELAXED);                                 \
+		LIB_STORE(&a->value, v, __ATOMIC_RELAXED);                                        \
 	}                                                                                         \
 	static inline void prefix##_inc(struct type *a)                                           \
 	{                                                                                         \

@@ -194,6 +194,23 @@ int index_set(struct index *ix, u64 key, void *entry)
 	return 0;
 }
 
+int index_replace(struct index *ix, u64 key, void *old, void *entry)
+{
+	struct index_node *leaf = (struct index_node *)index_leaf(ix, key);
+
+	if (unlikely(!leaf)) {
+		leaf = old ? NULL : leaf_make(ix, key);
+		if (!leaf)
+			return old ? -EAGAIN : -ENOMEM;
+	} else if (leaf->slots[slot_of(key, 0)] != old) {
+		return -EAGAIN;
+	}
+	if (!old)
+		ix->count++;
+	node_set_slot(leaf, slot_of(key, 0), entry);
+	return 0;
+}
+
 int index_reserve(struct index *ix, u64 key)
 {
 	return leaf_make(ix, key) ? 0 : -ENOMEM;

@@ -96,6 +96,9 @@ static inline const struct index_node *index_leaf(const struct index *ix, u64 ke
  */
 int index_set(struct index *ix, u64 key, void *entry);
 
+/* index_set, if what is at `key` now is `old` (NULL: nothing); otherwise -EAGAIN. `entry` is not NULL. */
+int index_replace(struct index *ix, u64 key, void *old, void *entry);
+
 /*
  * Makes the following index_set at `key` infallible. Holds until the next index_erase (of any key),
  * so keep the index locked between the two. Several keys may be reserved in a row.

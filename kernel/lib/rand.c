@@ -1,12 +1,12 @@
 #include "lib/rand.h"
 #include "lib/string.h"
 
-static u32 rotate_left(u32 x, u32 n)
+static ALWAYS_INLINE u32 rotate_left(u32 x, u32 n)
 {
 	return (x << n) | (x >> (32 - n));
 }
 
-static void quarter_round(u32 *a, u32 *b, u32 *c, u32 *d)
+static ALWAYS_INLINE void quarter_round(u32 *a, u32 *b, u32 *c, u32 *d)
 {
 	*a += *b;
 	*d = rotate_left(*d ^ *a, 16);
@@ -21,14 +21,16 @@ static void quarter_round(u32 *a, u32 *b, u32 *c, u32 *d)
 void rand_chacha20_block(const u32 key[8], u64 counter, u32 out[16])
 {
 	u32 in[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
-	u32 *x = out;
+	u32 x[16]; /* with constant subscripts only: it stays in registers */
 
 	for (u32 i = 0; i < 8; i++)
 		in[4 + i] = key[i];
 	in[12] = (u32)counter;
 	in[13] = (u32)(counter >> 32);
+#pragma GCC unroll 16
 	for (u32 i = 0; i < 16; i++)
 		x[i] = in[i];
+#pragma GCC unroll 0
 	for (u32 round = 0; round < 10; round++) {
 		quarter_round(&x[0], &x[4], &x[8], &x[12]);
 		quarter_round(&x[1], &x[5], &x[9], &x[13]);
@@ -39,8 +41,9 @@ void rand_chacha20_block(const u32 key[8], u64 counter, u32 out[16])
 		quarter_round(&x[2], &x[7], &x[8], &x[13]);
 		quarter_round(&x[3], &x[4], &x[9], &x[14]);
 	}
+#pragma GCC unroll 16
 	for (u32 i = 0; i < 16; i++)
-		x[i] += in[i];
+		out[i] = x[i] + in[i];
 }
 
 /* Keeps the compiler from dropping the clearing of a dead buffer. */

@@ -31,7 +31,7 @@
 
 #define AROUND_PAGES 16
 #define AROUND_BYTES (AROUND_PAGES * PAGE_SIZE)
-#define HUGE_AHEAD   16 /* pages filled at once where the program asked for huge pages */
+#define HUGE_AHEAD   32 /* pages filled at once where the program asked for huge pages */
 #define MAX_TRIES    1000
 
 /* Besides enum fault_result, what one attempt may answer. */
@@ -162,6 +162,19 @@ static NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
 	tlb_finish(&tlb);
 }
 
+/* The slot of va, which holds `old` or nothing, gets f. 0, AGAIN or AGAIN_MEMORY. amap->lock held. */
+static inline int slot_set(struct vma *v, struct amap *am, vaddr_t va, struct frame *f, struct frame *old)
+{
+	u64 key = vma_key(v, va);
+	int err = index_replace(&am->pages, key, old, f);
+
+	if (unlikely(err))
+		return err == -EAGAIN ? AGAIN : AGAIN_MEMORY;
+	f->owner = am;
+	f->index = key;
+	return 0;
+}
+
 /*
  * Puts f, new and filled, in the slot of va in place of `old` (NULL: none), and
  * maps it writable. Takes over the reference to f. AGAIN when someone else changed the slot.
@@ -170,23 +183,19 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 {
 	struct vma *v = fc->vma;
 	struct amap *am = amap_of(v);
-	u64 key = vma_key(v, va);
 	int err;
 
-	if (!am)
-		goto out_memory;
+	if (!am) {
+		frame_put(f);
+		return AGAIN_MEMORY;
+	}
 	spin_lock(&am->lock);
-	if (unlikely(index_get(&am->pages, key) != old)) {
+	err = slot_set(v, am, va, f, old);
+	if (unlikely(err)) {
 		spin_unlock(&am->lock);
 		frame_put(f);
-		return AGAIN;
+		return err;
 	}
-	if (unlikely(index_set(&am->pages, key, f) != 0)) {
-		spin_unlock(&am->lock);
-		goto out_memory;
-	}
-	f->owner = am;
-	f->index = key;
 	pt_lock(&v->as->pt);
 	if (old || v->obj || (v->flags & VMA_ZERO_SEEN))
 		leaf_unhook(v, va);
@@ -200,9 +209,6 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 		atomic64_inc(&vm_stats.anon_frames);
 	}
 	return unlikely(err) ? AGAIN_TABLE : FAULT_DONE;
-out_memory:
-	frame_put(f);
-	return AGAIN_MEMORY;
 }
 
 /* Copy-on-write from `src`, which the caller references; old: src is what the slot holds now. Drops that reference. */
@@ -228,32 +234,55 @@ static int private_copy(struct faultctx *fc, struct frame *src, struct frame *ol
 	return r;
 }
 
-static int zero_fill_one(struct faultctx *fc, vaddr_t va, u32 used)
+/*
+ * Fills the pages after fc->va, as many as one fault fills where the program asked for huge pages. A luxury: what
+ * is there already, or a lack of anything, ends it, and is no failure.
+ */
+static NOINLINE void zero_ahead(struct faultctx *fc)
 {
-	struct frame *f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
+	struct vma *v = fc->vma;
+	vaddr_t va = fc->va + PAGE_SIZE;
+	vaddr_t end = MIN(MIN(v->end, fc->va + HUGE_AHEAD * PAGE_SIZE), ALIGN_DOWN(fc->va, HUGE_SIZE) + HUGE_SIZE);
+	struct amap *am = v->amap;
+	struct frame *fresh[HUGE_AHEAD];
+	struct pt_page leaves[HUGE_AHEAD];
+	u32 nr = 0, done = 0;
 
-	if (!f)
-		return AGAIN_MEMORY;
-	atomic64_inc(&vm_stats.anon_new);
-	return slot_fill(fc, va, f, NULL, used);
+	for (; va + nr * PAGE_SIZE < end; nr++) {
+		fresh[nr] = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
+		if (!fresh[nr])
+			break;
+	}
+	spin_lock(&am->lock);
+	for (; done < nr && slot_set(v, am, va + done * PAGE_SIZE, fresh[done], NULL) == 0; done++)
+		leaves[done] = (struct pt_page){.pa = frame_pa(fresh[done]), .prot = leaf_prot(v, true)};
+	if (done) {
+		pt_lock(&v->as->pt);
+		written_extend(v, va);
+		written_extend(v, va + (done - 1) * PAGE_SIZE);
+		pt_map_missing(&v->as->pt, va, leaves, done);
+		pt_unlock(&v->as->pt);
+	}
+	spin_unlock(&am->lock);
+	for (u32 i = done; i < nr; i++)
+		frame_put(fresh[i]);
+	atomic64_add(&vm_stats.anon_new, done);
+	atomic64_add(&vm_stats.anon_frames, done);
+	atomic64_add(&v->as->resident, done);
 }
 
 static int zero_write(struct faultctx *fc)
 {
 	struct vma *v = fc->vma;
-	int r = zero_fill_one(fc, fc->va, PT_ACCESSED | PT_DIRTY);
+	struct frame *f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
+	int r;
 
-	if (likely(!(v->flags & VMA_HUGE)) || v->obj || r != FAULT_DONE)
-		return r;
-	/* A luxury: whatever stops it is no failure. */
-	for (u32 i = 1; i < HUGE_AHEAD; i++) {
-		vaddr_t va = fc->va + i * PAGE_SIZE;
-
-		if (va >= v->end || !(va & ~HUGE_MASK) ||
-			index_get(&v->amap->pages, vma_key(v, va)) ||
-			zero_fill_one(fc, va, 0) != FAULT_DONE)
-			break;
-	}
+	if (!f)
+		return AGAIN_MEMORY;
+	atomic64_inc(&vm_stats.anon_new);
+	r = slot_fill(fc, fc->va, f, NULL, PT_ACCESSED | PT_DIRTY);
+	if (unlikely(v->flags & VMA_HUGE) && !v->obj && !(v->flags & VMA_ZERO_SEEN) && r == FAULT_DONE)
+		zero_ahead(fc);
 	return r;
 }
 
@@ -587,11 +616,16 @@ static int fault_between(struct faultctx *fc, int again)
 
 enum fault_result fault_handle(struct aspace *as, const struct fault *f)
 {
-	struct faultctx fc = {.as = as, .va = PAGE_ALIGN_DOWN(f->addr), .access = f->access};
+	struct faultctx fc;
 	int r;
 
 	if (unlikely(f->addr >= user_end))
 		return FAULT_SEGV_MAP;
+	fc.as = as;
+	fc.va = PAGE_ALIGN_DOWN(f->addr);
+	fc.access = f->access;
+	fc.memory_tries = 0;
+	fc.major = 0;
 	for (u32 tries = 0;; tries++) {
 		rwlock_read_lock(&as->lock);
 		r = fault_attempt(&fc);

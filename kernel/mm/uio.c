@@ -9,7 +9,7 @@
 
 #define UIO_MAX_BYTES 0x7ffff000ul /* what Linux moves at most in one call */
 
-static void uio_init_one(struct uio *u, enum uio_kind kind, u64 base, u64 len)
+static ALWAYS_INLINE void uio_init_one(struct uio *u, enum uio_kind kind, u64 base, u64 len)
 {
 	u->kind = kind;
 	u->fast[0].base = base;
@@ -25,7 +25,7 @@ int uio_init_user(struct uio *u, struct uptr buf, u64 len)
 {
 	len = MIN(len, UIO_MAX_BYTES);
 	uio_init_one(u, UIO_USER, buf.addr, len);
-	return user_range_ok(buf, len) ? 0 : -EFAULT;
+	return likely(range_ok(buf.addr, len, user_end)) ? 0 : -EFAULT;
 }
 
 void uio_init_kernel(struct uio *u, void *buf, u64 len)
@@ -73,7 +73,7 @@ void uio_fini(struct uio *u)
 }
 
 /* The contiguous bytes at the front, at most n; 0 only when nothing is left. */
-static u64 uio_piece(struct uio *u, size_t n, u64 *addr)
+static ALWAYS_INLINE u64 uio_piece(struct uio *u, size_t n, u64 *addr)
 {
 	while (u->nr_iov && u->offset == u->iov->len) {
 		u->iov++;
@@ -92,7 +92,7 @@ static void uio_step(struct uio *u, u64 n)
 	u->count -= n;
 }
 
-void uio_advance(struct uio *u, size_t n)
+void uio_advance_far(struct uio *u, size_t n)
 {
 	u64 addr;
 
@@ -151,7 +151,7 @@ static int uio_move(struct uio *u, enum uio_op op, u8 *buf, size_t n)
 {
 	DEBUG_ASSERT(n <= u->count);
 	while (n) {
-		u64 addr, piece = uio_piece(u, n, &addr);
+		u64 addr = 0, piece = uio_piece(u, n, &addr);
 
 		if (piece_move(u->kind, op, addr, buf, piece))
 			return -EFAULT;
@@ -184,7 +184,7 @@ static size_t uio_move_nofault(struct uio *u, enum uio_op op, u8 *buf, size_t n)
 
 	DEBUG_ASSERT(n <= u->count);
 	while (done < n) {
-		u64 addr, piece = uio_piece(u, n - done, &addr);
+		u64 addr = 0, piece = uio_piece(u, n - done, &addr);
 		size_t left;
 
 		if (u->kind == UIO_KERNEL)

@@ -57,6 +57,16 @@ size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n);
  * 0 when at least the first byte is in; -EFAULT when not even that. */
 int uio_prefault(struct uio *u, size_t len, enum access access);
 
-void uio_advance(struct uio *u, size_t n);
+/* n <= count. */
+void uio_advance_far(struct uio *u, size_t n); /* uio_advance beyond the current buffer */
+static inline void uio_advance(struct uio *u, size_t n)
+{
+	if (likely(u->nr_iov && n <= u->iov->len - u->offset)) {
+		u->offset += n;
+		u->count -= n;
+	} else {
+		uio_advance_far(u, n);
+	}
+}
 /* Undo: as after uio_init, then advanced by `done` bytes fewer. Only for what was advanced inside the same iovec list. */
 void uio_revert(struct uio *u, size_t n);

@@ -8,7 +8,10 @@
 #include "mm/aspace.h"
 #include "sync/lockcheck.h"
 
-/* Every address beyond user_end is refused here: the kernel half is mapped, and no hardware check would stop us. */
+/*
+ * Every address beyond user_end is refused, here or by the functions of arch/riscv/usercopy.h: the kernel half is mapped, and no
+ * hardware check would stop us.
+ */
 bool user_range_ok(struct uptr p, u64 n)
 {
 	return range_ok(p.addr, n, user_end);
@@ -17,24 +20,18 @@ bool user_range_ok(struct uptr p, u64 n)
 int copy_from_user(void *dst, struct uptr src, size_t n)
 {
 	might_fault();
-	if (!user_range_ok(src, n))
-		return -EFAULT;
 	return user_copy_in(dst, src.addr, n) ? -EFAULT : 0;
 }
 
 int copy_to_user(struct uptr dst, const void *src, size_t n)
 {
 	might_fault();
-	if (!user_range_ok(dst, n))
-		return -EFAULT;
 	return user_copy_out(dst.addr, src, n) ? -EFAULT : 0;
 }
 
 int clear_user(struct uptr dst, size_t n)
 {
 	might_fault();
-	if (!user_range_ok(dst, n))
-		return -EFAULT;
 	return user_clear(dst.addr, n) ? -EFAULT : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "lib/types.h"
 #include "mm/usercopy.h"
 
+struct borrowed_file;
 struct file;
 struct path;
 struct trapframe;
@@ -48,6 +49,9 @@ int user_walk(int dirfd, u64 name, u32 walk, struct path *out);
 
 /* An open file by descriptor, referenced; NULL: -EBADF is due. file_put when done. */
 struct file *user_file(u64 fd);
+
+/* The same for the length of this call, without a reference where none is needed; fd_return when done. */
+struct borrowed_file user_file_borrow(u64 fd);
 
 /* Reads a timespec and gives ns; -EINVAL for a negative or unnormalised one. NULL is the caller's business. */
 int user_timespec(u64 addr, u64 *ns);

@@ -16,33 +16,33 @@ static ssize_t move(struct file *f, struct uio *uio, s64 *pos, enum direction di
 
 static long rw_buffer(u64 fd, u64 buf, u64 len, s64 *pos, enum direction dir)
 {
-	struct file *f = user_file(fd);
+	struct borrowed_file b = user_file_borrow(fd);
 	struct uio uio;
 	long n;
 
-	if (!f)
+	if (!b.file)
 		return -EBADF;
 	n = uio_init_user(&uio, uptr_make(buf), len);
 	if (n == 0)
-		n = move(f, &uio, pos, dir);
-	file_put(f);
+		n = move(b.file, &uio, pos, dir);
+	fd_return(b);
 	return n;
 }
 
 static long rw_vector(u64 fd, u64 iov, u64 nr, s64 *pos, enum direction dir)
 {
-	struct file *f = user_file(fd);
+	struct borrowed_file b = user_file_borrow(fd);
 	struct uio uio;
 	long n;
 
-	if (!f)
+	if (!b.file)
 		return -EBADF;
 	n = uio_init_iov(&uio, uptr_make(iov), nr);
 	if (n == 0) {
-		n = move(f, &uio, pos, dir);
+		n = move(b.file, &uio, pos, dir);
 		uio_fini(&uio);
 	}
-	file_put(f);
+	fd_return(b);
 	return n;
 }
 

@@ -112,30 +112,65 @@ class Done:
         return "\n".join(text[-lines:])
 
 
-def run(command, limit, log=None, cwd=TOP, env=None, feed=None):
-    """Runs a command in its own process group; its output also goes to the end of the file `log`."""
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                               stdin=subprocess.PIPE if feed is not None else subprocess.DEVNULL,
-                               env=dict(os.environ, LC_ALL="C", **(env or {})))
-    CHILDREN.add(process)
-    try:
+def drain(stream, parts, clock):
+    """Reads a stream to its end, noting when something last came."""
+    while True:
+        data = os.read(stream.fileno(), 1 << 16)
+        if not data:
+            return
+        parts.append(data)
+        clock[0] = time.monotonic()
+
+
+def wait_end(process, limit, quiet, clock):
+    """Whether it ended by itself: within the limit, and never silent for `quiet` seconds."""
+    end = time.monotonic() + limit
+    while process.poll() is None:
+        now = time.monotonic()
+        if now > end or now > clock[0] + quiet:
+            return False
         try:
-            out, err = process.communicate(feed, timeout=limit)
-            status = process.returncode
+            process.wait(0.2)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                out, err = process.communicate(timeout=5)
-            except subprocess.TimeoutExpired:
-                kill_group(process)
-                out, err = process.communicate()
-            status = None
+            pass
+    return True
+
+
+def stop(process):
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(5)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        pass
+    kill_group(process)
+    process.wait()
+
+
+def run(command, limit, log=None, cwd=TOP, env=None, quiet=None):
+    """Runs a command in its own process group; its output also goes to the end of the file `log`.
+
+    quiet: seconds without any output after which it counts as hanging.
+    """
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                               stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C", **(env or {})))
+    CHILDREN.add(process)
+    out, err, clock = [], [], [time.monotonic()]
+    readers = [threading.Thread(target=drain, args=(stream, parts, clock), daemon=True)
+               for stream, parts in ((process.stdout, out), (process.stderr, err))]
+    for reader in readers:
+        reader.start()
+    try:
+        ended = wait_end(process, limit, quiet or limit, clock)
+        if not ended:
+            stop(process)
+        for reader in readers:
+            reader.join(5)
     finally:
         CHILDREN.drop(process)
-    done = Done(status, out.decode(errors="replace").replace("\r\n", "\n"), err.decode(errors="replace").replace("\r\n", "\n"))
+    text = [b"".join(parts).decode(errors="replace").replace("\r\n", "\n") for parts in (out, err)]
+    done = Done(process.returncode if ended else None, *text)
     if log:
-        write_log(log, "$ %s\n%s%s[status %s]\n\n" % (" ".join(command), done.out, done.err,
-                                                      "time limit" if status is None else status))
+        write_log(log, "$ %s\n%s%s[status %s]\n\n" % (" ".join(command), done.out, done.err, done.status if ended else "none: stopped"))
     return done
 
 

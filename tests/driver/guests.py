@@ -18,6 +18,7 @@ FEATURES = {"threads", "mmap", "procfs", "pty", "tmpfs"}
 # The kernel's complaints that must not appear, whatever the tests themselves say.
 COMPLAINT = re.compile(r"(UBSAN|ubsan|undefined behaviou?r|lock rank|sleep in atomic|leaked|leak:|use after free|BUG\b|WARNING:|poison)")
 FRAME = re.compile(r"^# (begin|end) (\S+)(?: (\d+) \d+)?$")
+QUIET = 100  # seconds without a word from a guest: it hangs
 MAX_BOOTS = 5  # a set goes on behind a program that brought the kernel down, so often
 
 
@@ -67,7 +68,7 @@ def boot(command, log, limit, variant="release", disk=None, image=None, harts=2,
         line += ["--image", image]
     for item in add:
         line += ["--add", item]
-    return core.run_python(RUN, *(line + list(extra)), limit=limit + 20, log=log)
+    return core.run_python(RUN, *(line + list(extra)), limit=limit + 20, log=log, quiet=QUIET)
 
 
 def check_disk(disk, log):

@@ -1,4 +1,4 @@
-// host-sources: kernel/lib/printf.c kernel/lib/string.c
+// host-sources: kernel/lib/bitmap.c kernel/lib/printf.c kernel/lib/string.c
 /*
  * The page-table code on a small geometry: 2 bits a level, so 4 entries a table,
  * 32 pages in the user half at three levels. Every sequence of three operations
@@ -47,20 +47,20 @@ struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 		nr_in_use++;
 		memset(pool[i], 0, 8 * PT_ENTRIES);
 		f->kind = FRAME_TABLE;
+		f->index = 0;
 		atomic_set(&f->refs, 1);
 		return f;
 	}
 	panic("pool empty");
 }
 
-void frame_put(struct frame *f)
+void frame_free(struct frame *f)
 {
 	u64 i = (u64)(f - meta) - POOL_PFN;
 
-	ASSERT(i < POOL && in_use[i] && atomic_read(&f->refs) == 1);
+	ASSERT(i < POOL && in_use[i] && atomic_read(&f->refs) == 0);
 	in_use[i] = 0;
 	nr_in_use--;
-	atomic_set(&f->refs, 0);
 	f->kind = FRAME_FREE;
 	memset(pool[i], 0xa5, 8 * PT_ENTRIES);
 }

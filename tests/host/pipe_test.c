@@ -67,10 +67,14 @@ static bool may_alloc(void)
 
 struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 {
-	return may_alloc() ? fake_kva_frame(aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE)) : NULL;
+	struct frame *f = may_alloc() ? fake_kva_frame(aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE)) : NULL;
+
+	if (f)
+		atomic_set(&f->refs, 1);
+	return f;
 }
 
-void frame_put(struct frame *f)
+void frame_free(struct frame *f)
 {
 	__atomic_fetch_sub(&live, 1, __ATOMIC_SEQ_CST);
 	free(fake_frame_kva(f));

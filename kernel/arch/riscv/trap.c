@@ -184,10 +184,11 @@ void trap_user(struct trapframe *tf)
 		return;
 	}
 	irq_enable();
+	if (likely(is_page_fault(tf->cause))) {
+		user_page_fault(tf);
+		return;
+	}
 	switch (tf->cause) {
-	case CAUSE_FETCH_PAGE:
-	case CAUSE_LOAD_PAGE:
-	case CAUSE_STORE_PAGE: user_page_fault(tf); break;
 	case CAUSE_ILLEGAL:
 		if (!fp_first_use(tf))
 			user_trap_signal(SIG_ILL, CODE_ILL_ILLOPC, tf->pc);

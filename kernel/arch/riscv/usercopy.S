@@ -25,6 +25,26 @@
 	bgtu \addr, t0, copy_nothing
 	.endm
 
+	/* 64 bytes at an offset into both sides. */
+	.macro COPY_64 base
+	U copy_bytes, ld a3, (\base + 0)(a1)
+	U copy_bytes, ld a4, (\base + 8)(a1)
+	U copy_bytes, ld a5, (\base + 16)(a1)
+	U copy_bytes, ld a7, (\base + 24)(a1)
+	U copy_bytes, ld t3, (\base + 32)(a1)
+	U copy_bytes, ld t4, (\base + 40)(a1)
+	U copy_bytes, ld t5, (\base + 48)(a1)
+	U copy_bytes, ld t6, (\base + 56)(a1)
+	U copy_bytes, sd a3, (\base + 0)(a0)
+	U copy_bytes, sd a4, (\base + 8)(a0)
+	U copy_bytes, sd a5, (\base + 16)(a0)
+	U copy_bytes, sd a7, (\base + 24)(a0)
+	U copy_bytes, sd t3, (\base + 32)(a0)
+	U copy_bytes, sd t4, (\base + 40)(a0)
+	U copy_bytes, sd t5, (\base + 48)(a0)
+	U copy_bytes, sd t6, (\base + 56)(a0)
+	.endm
+
 	.globl user_copy_in
 	.type user_copy_in, @function
 user_copy_in:
@@ -58,28 +78,22 @@ copy_body:
 	bltu a0, t1, 1b
 2:	andi t1, a1, 7
 	bnez t1, copy_shifted
-	li t1, 64
+	li t1, 256
+	bltu a2, t1, 8f
+3:	.irp base, 0, 64, 128, 192
+	COPY_64 \base
+	.endr
+	addi a1, a1, 256
+	addi a0, a0, 256
+	addi a2, a2, -256
+	bgeu a2, t1, 3b
+8:	li t1, 64
 	bltu a2, t1, 4f
-3:	U copy_bytes, ld a3, 0(a1)
-	U copy_bytes, ld a4, 8(a1)
-	U copy_bytes, ld a5, 16(a1)
-	U copy_bytes, ld a7, 24(a1)
-	U copy_bytes, ld t3, 32(a1)
-	U copy_bytes, ld t4, 40(a1)
-	U copy_bytes, ld t5, 48(a1)
-	U copy_bytes, ld t6, 56(a1)
-	U copy_bytes, sd a3, 0(a0)
-	U copy_bytes, sd a4, 8(a0)
-	U copy_bytes, sd a5, 16(a0)
-	U copy_bytes, sd a7, 24(a0)
-	U copy_bytes, sd t3, 32(a0)
-	U copy_bytes, sd t4, 40(a0)
-	U copy_bytes, sd t5, 48(a0)
-	U copy_bytes, sd t6, 56(a0)
+10:	COPY_64 0
 	addi a1, a1, 64
 	addi a0, a0, 64
 	addi a2, a2, -64
-	bgeu a2, t1, 3b
+	bgeu a2, t1, 10b
 4:	li t1, 8
 	bltu a2, t1, copy_bytes
 5:	U copy_bytes, ld a3, 0(a1)
