@@ -37,7 +37,7 @@ static ssize_t zero_read(struct chardev *cd, void *cookie, struct uio *uio, u32 
 		if (uio_clear(uio, n) < 0)
 			return done ? (ssize_t)done : -EFAULT;
 		done += n;
-		if (uio->count && sched_signal_pending())
+		if (!uio->count || sched_signal_pending())
 			break;
 		sched_point();
 	}

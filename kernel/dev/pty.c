@@ -18,7 +18,6 @@
 #define RING_SIZE 8192u /* power of two */
 #define CHUNK 256u
 #define ROOM_TO_WAKE 1024u
-#define PTS_MAJOR 136u
 #define PTS_MAX (1u << 20) /* minors of one major */
 
 #define TIOCSIG 0x40045436u

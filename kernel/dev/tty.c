@@ -110,19 +110,14 @@ int tty_make_controlling(struct tty *t)
 	return err;
 }
 
-void tty_hangup(struct tty *t)
+void tty_detach(struct tty *t)
 {
 	u64 flags = spin_lock_irqsave(&t->lock);
 	struct pid *session = t->session, *pgrp = t->pgrp;
 
 	t->session = NULL;
 	t->pgrp = NULL;
-	WRITE_ONCE(t->generation, t->generation + 1);
-	ldisc_flush_input(&t->ld);
-	t->ld.stopped = 0;
 	spin_unlock_irqrestore(&t->lock, flags);
-	waitq_wake_all(&t->readers);
-	waitq_wake_all(&t->writers);
 	if (pgrp) {
 		tty_signal_group(pgrp, SIGHUP);
 		tty_signal_group(pgrp, SIGCONT);
@@ -134,9 +129,26 @@ void tty_hangup(struct tty *t)
 	}
 }
 
+void tty_hangup(struct tty *t)
+{
+	u64 flags = spin_lock_irqsave(&t->lock);
+
+	WRITE_ONCE(t->generation, t->generation + 1);
+	ldisc_flush_input(&t->ld);
+	t->ld.stopped = 0;
+	spin_unlock_irqrestore(&t->lock, flags);
+	waitq_wake_all(&t->readers);
+	waitq_wake_all(&t->writers);
+	tty_detach(t);
+}
+
+/* A pseudo-terminal outlives its session: whoever else has it open keeps it (Linux alike). */
 void tty_hangup_session(struct tty *t)
 {
-	tty_hangup(t);
+	if (t->rdev >> 8 == PTS_MAJOR)
+		tty_detach(t);
+	else
+		tty_hangup(t);
 }
 
 int tty_is_hung(const struct tty_open *o)

@@ -41,6 +41,8 @@ struct tty_driver {
 	void (*destroy)(struct tty *t);                    /* the last reference is gone */
 };
 
+#define PTS_MAJOR 136u
+
 struct tty {
 	struct refcount refs;
 	const struct tty_driver *driver;
@@ -80,7 +82,9 @@ u32 tty_input_locked(struct tty *t, const u8 *bytes, u32 n, struct ldisc_effects
 void tty_effects(struct tty *t, const struct ldisc_effects *fx);
 /* Sends waiting echo. Locks: tty->lock. */
 void tty_flush_echo_locked(struct tty *t);
-/* The fd's session loses the terminal: SIGHUP and SIGCONT to its foreground, open files end. */
+/* Its session loses the terminal: SIGHUP and SIGCONT to its foreground. */
+void tty_detach(struct tty *t);
+/* The same, and open files end. */
 void tty_hangup(struct tty *t);
 /* 0, or what a background process gets: -ERESTARTSYS (after the signal), -EIO. */
 int tty_job_check(struct tty *t, int signo);

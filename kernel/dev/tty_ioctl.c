@@ -265,7 +265,7 @@ static long give_up(struct tty *t)
 		return -ENOTTY;
 	if (!tty_current_is_leader())
 		return -EPERM;
-	tty_hangup(t);
+	tty_hangup_session(t);
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 #include "mm/slab.h"
 #include "mm/uio.h"
 
-#define RLIMIT_FSIZE 1
 #define FIONREAD 0x541b
 #define SIGXFSZ 25
 

@@ -263,6 +263,8 @@ const struct cred *cred_current(void); /* borrowed, stable during the call */
 int cred_in_group(u32 gid);
 u32 task_umask(void);
 void task_raise(int signo); /* to current: SIGXFSZ, SIGPIPE */
+#define SIGNAL_FILE_SIZE 25 /* SIGXFSZ */
+#define RLIMIT_FSIZE 1
 u64 task_rlimit(u32 which); /* RLIMIT_* current soft limit */
 
 void fs_init(void);        /* caches, types, root mount waits for fs_mount_root */

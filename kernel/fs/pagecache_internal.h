@@ -1,6 +1,7 @@
 /* Shared by pagecache.c (pages and I/O state), pagecache_rw.c (read, write) and pagecache_reclaim.c. */
 #pragma once
 
+#include "fs/inode.h"
 #include "fs/pagecache.h"
 
 /* A new frame of the cache: BUSY, in the index, one reference for the caller besides. -EEXIST: someone was faster. */
@@ -9,6 +10,12 @@ int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out);
 void pagecache_remove(struct pagecache *pc, struct frame *f);
 /* Zeroes the part of the page that lies beyond the end of file (invariant 4). Context: any; f->owner is set and stays. */
 void pagecache_clear_tail(struct frame *f);
+extern const struct memobj_ops pagecache_obj_ops; /* pagecache_obj.c */
+/* Pages that hold some byte of the file. */
+static inline u64 cache_pages(const struct pagecache *pc)
+{
+	return DIV_ROUND_UP(inode_size(pc->inode), PAGE_SIZE);
+}
 /* A frame was used: second chance for it. */
 static inline void pagecache_touch(struct frame *f)
 {

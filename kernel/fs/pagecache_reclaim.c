@@ -73,26 +73,35 @@ static u32 isolate(struct frame **batch, u64 *budget)
 	return nr;
 }
 
+/* A mapped page: only tries for the mappings' lock, because whoever wants memory may hold locks that come after it. */
+static u32 take_out_mapped(struct pagecache *pc, struct frame *f)
+{
+	struct inode *inode = pc->inode;
+	u64 pgoff = f->index;
+	u32 taken = 0;
+
+	if (!refcount_get_not_zero(&inode->refs))
+		return 0;
+	if (mutex_trylock(&pc->obj.lock)) {
+		pagecache_remove(pc, f);
+		memobj_unmap_locked(&pc->obj, pgoff, pgoff);
+		mutex_unlock(&pc->obj.lock);
+		taken = 1;
+	}
+	inode_put(inode);
+	return taken;
+}
+
 /* The frame is BUSY by us. 1 when it left its cache. */
 static u32 take_out(struct frame *f)
 {
 	struct pagecache *pc = f->owner;
-	struct inode *pinned = NULL;
-	u64 pgoff = f->index;
 
 	if (!pc || (atomic_read(&f->flags) & (FRAME_DIRTY | FRAME_WRITEBACK)) || atomic_read(&f->refs) != 2)
 		return 0;
-	if (memobj_mapped(&pc->obj)) {
-		/* An unlinked file would be evicted by our put: leave it to its users. */
-		if (pc->inode->nlink == 0 || !refcount_get_not_zero(&pc->inode->refs))
-			return 0;
-		pinned = pc->inode;
-	}
+	if (memobj_mapped(&pc->obj))
+		return take_out_mapped(pc, f);
 	pagecache_remove(pc, f);
-	if (pinned) {
-		memobj_unmap(&pc->obj, pgoff, pgoff);
-		inode_put(pinned);
-	}
 	return 1;
 }
 

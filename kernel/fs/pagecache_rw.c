@@ -14,8 +14,6 @@
 #include "mm/uio.h"
 #include "sync/sched.h"
 
-#define RLIMIT_FSIZE 1
-#define SIGNAL_FILE_SIZE 25 /* SIGXFSZ */
 #define RESERVE_STEP (256ul * 1024)
 
 /* One page's part of a read. */

@@ -101,8 +101,10 @@ static int perm_resize(struct inode *inode, const struct inode_attr *attr)
 		return -EINVAL;
 	if (attr->size > inode->sb->max_size)
 		return -EFBIG;
-	if (attr->size > inode_size(inode) && attr->size > task_rlimit(1))
+	if (attr->size > inode_size(inode) && attr->size > task_rlimit(RLIMIT_FSIZE)) {
+		task_raise(SIGNAL_FILE_SIZE);
 		return -EFBIG;
+	}
 	if (attr->valid & ATTR_OPEN)
 		return 0;
 	return inode_permission(inode, MAY_WRITE);

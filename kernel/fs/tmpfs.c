@@ -147,11 +147,12 @@ static void tmpfs_insert(struct inode *dir, struct tmpfs_entry *e, struct inode 
 {
 	struct tmpfs_dir *td = dir->private;
 
+	/* First: growing hashes every entry of the list. */
+	if (td->nr >= td->nr_buckets * 2)
+		tmpfs_grow_hash(td);
 	e->inode = inode;
 	e->cookie = td->next_cookie++;
 	list_add_tail(&e->link, &td->entries);
-	if (td->nr >= td->nr_buckets * 2)
-		tmpfs_grow_hash(td);
 	hlist_add_head(&e->hash_link, tmpfs_bucket(td, e->hash));
 	td->nr++;
 	tmpfs_dir_changed(dir);

@@ -87,8 +87,17 @@ void tree_augment_path(struct tree *tree, struct tree_node *node)
 {
 	if (!tree->augment)
 		return;
-	for (; node; node = tree_parent(node))
-		tree->augment(node);
+	while (node && tree->augment(node))
+		node = tree_parent(node);
+}
+
+/* Its own summary is of no use yet, so its being the same as before says nothing. */
+static void augment_new(struct tree *tree, struct tree_node *node)
+{
+	if (!tree->augment)
+		return;
+	tree->augment(node);
+	tree_augment_path(tree, tree_parent(node));
 }
 
 /* `node` is red; makes an end of a red parent. */
@@ -127,7 +136,7 @@ void tree_insert_at(struct tree *tree, struct tree_node *node, struct tree_node 
 	node->left = NULL;
 	node->right = NULL;
 	*link = node;
-	tree_augment_path(tree, node);
+	augment_new(tree, node);
 	insert_fixup(tree, node);
 }
 
@@ -221,10 +230,12 @@ void tree_erase(struct tree *tree, struct tree_node *node)
 {
 	struct tree_node *parent;
 	struct tree_node *child;
+	struct tree_node *moved = NULL; /* into the place of `node` */
 	bool lost_black;
 
 	if (node->left && node->right) {
-		lost_black = is_black(leftmost(node->right));
+		moved = leftmost(node->right);
+		lost_black = is_black(moved);
 		parent = splice_successor(tree, node, &child);
 	} else {
 		lost_black = is_black(node);
@@ -235,6 +246,8 @@ void tree_erase(struct tree *tree, struct tree_node *node)
 			set_parent(child, parent);
 	}
 	tree_augment_path(tree, parent);
+	if (moved)
+		augment_new(tree, moved);
 	if (lost_black)
 		erase_fixup(tree, child, parent);
 	node->parent_color = 0;
@@ -253,7 +266,7 @@ void tree_replace(struct tree *tree, struct tree_node *old, struct tree_node *fr
 	old->parent_color = 0;
 	old->left = NULL;
 	old->right = NULL;
-	tree_augment_path(tree, fresh);
+	augment_new(tree, fresh);
 }
 
 struct tree_node *tree_first(const struct tree *tree)

@@ -35,7 +35,8 @@ struct tree_node {
 	struct tree_node *right;
 };
 
-typedef void (*tree_augment_fn)(struct tree_node *node);
+/* Returns whether the summary is another now: if not, nothing changes above. */
+typedef bool (*tree_augment_fn)(struct tree_node *node);
 /* Does a come before b? Equal nodes keep the order of insertion. */
 typedef bool (*tree_less_fn)(const struct tree_node *a, const struct tree_node *b);
 

@@ -58,15 +58,11 @@ struct aspace *aspace_create(void)
 
 	if (!as)
 		return NULL;
-	as->usyscall = frame_alloc(0, FRAME_USYSCALL, ALLOC_ZERO);
 	v = vma_create(as);
-	if (!as->usyscall || !v) {
-		if (v)
-			vma_free(v);
+	if (!v) {
 		aspace_put(as);
 		return NULL;
 	}
-	as->usyscall->owner = as;
 	v->start = USER_USYSCALL;
 	v->end = USER_USYSCALL + PAGE_SIZE;
 	v->flags = VMA_READ | VMA_SPECIAL;
@@ -75,9 +71,29 @@ struct aspace *aspace_create(void)
 	return as;
 }
 
+/* Nobody runs on it yet, so there is no page that says something else. */
 void aspace_set_pid(struct aspace *as, int pid)
 {
-	*(int *)frame_kva(as->usyscall) = pid;
+	DEBUG_ASSERT(!as->usyscall);
+	as->pid = pid;
+}
+
+/* Few programs look at it: the page is made when one does. */
+struct frame *aspace_usyscall(struct aspace *as)
+{
+	struct frame *f = load_acquire(&as->usyscall), *none = NULL;
+
+	if (f)
+		return f;
+	f = frame_alloc(0, FRAME_USYSCALL, ALLOC_ZERO);
+	if (!f)
+		return NULL;
+	f->owner = as;
+	*(int *)frame_kva(f) = as->pid;
+	if (__atomic_compare_exchange_n(&as->usyscall, &none, f, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return f;
+	frame_put(f); /* another thread was faster */
+	return none;
 }
 
 /*

@@ -42,7 +42,8 @@ struct aspace {
 	vaddr_t code_start, code_end, data_start, data_end;
 	u64 auxv[48];           /* pairs, as handed to the program */
 	u32 nr_auxv;            /* words used */
-	struct frame *usyscall; /* page at USER_USYSCALL */
+	struct frame *usyscall; /* page at USER_USYSCALL, once it was touched */
+	int pid;                /* what it says */
 	struct file *exe; /* [lock] owned reference; released by the hook aspace_release_file */
 	u64 nr_faults_minor, nr_faults_major;
 	struct futex_private *futexes; /* proc/futex.c */
@@ -52,14 +53,14 @@ struct aspace {
 void aspace_release_file(struct file *f);
 struct file *aspace_share_file(struct file *f);
 
-struct aspace *aspace_create(void); /* NULL: no memory. refs = 1; the USYSCALL page is in place */
+struct aspace *aspace_create(void); /* NULL: no memory. refs = 1; the USYSCALL page has its place */
 static inline void aspace_get(struct aspace *as)
 {
 	refcount_get(&as->refs);
 }
 void aspace_put(struct aspace *as); /* the last one tears it all down */
 
-/* Writes the first word of the USYSCALL page: int pid. */
+/* What the first word of the USYSCALL page will say: int pid. Before anyone runs on it. */
 void aspace_set_pid(struct aspace *as, int pid);
 
 /* The child sees the parent's memory copy-on-write; shared mappings stay shared. NULL: no memory. */

@@ -457,11 +457,29 @@ void aspace_set_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear, 
 	aspace_merge(as, start, end);
 }
 
+/* What the leaves of [start, end) may allow shrinks from `had` to `prot`; what it gains comes by faults. */
+static void take_permissions(struct aspace *as, vaddr_t start, vaddr_t end, u32 had, u32 prot)
+{
+	u32 keep = (prot & VMA_WRITE) ? prot | PT_READ : prot;
+	struct tlb tlb;
+
+	if (!(had & PT_RWX & ~keep))
+		return;
+	tlb_start(&tlb, &as->pt);
+	pt_lock(&as->pt);
+	if (!prot)
+		pt_unmap(&as->pt, start, end, &tlb);
+	else
+		pt_protect(&as->pt, start, end, keep, &tlb);
+	pt_unlock(&as->pt);
+	tlb_finish(&tlb);
+}
+
 int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
 {
 	struct vma *v;
-	struct tlb tlb;
 	vaddr_t end, at;
+	u32 had = 0;
 	int err = 0;
 
 	if (start & ~PAGE_MASK)
@@ -478,19 +496,13 @@ int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
 			err = -EACCES;
 		else
 			at = v->end;
+		had |= v ? v->flags : 0;
 	}
 	if (!err)
 		err = aspace_isolate(as, start, end);
 	if (err)
 		goto out_unlock;
-	tlb_start(&tlb, &as->pt);
-	pt_lock(&as->pt);
-	if (!prot)
-		pt_unmap(&as->pt, start, end, &tlb);
-	else
-		pt_protect(&as->pt, start, end, (prot & VMA_WRITE) ? prot | PT_READ : prot, &tlb);
-	pt_unlock(&as->pt);
-	tlb_finish(&tlb);
+	take_permissions(as, start, end, had, prot);
 	aspace_set_flags(as, start, end, VMA_READ | VMA_WRITE | VMA_EXEC, prot);
 out_unlock:
 	rwlock_write_unlock(&as->lock);
@@ -544,7 +556,9 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 static bool may_grow(struct aspace *as, struct vma *v, vaddr_t va)
 {
 	struct vma *below = vma_prev(v);
-	vaddr_t top = MAX(as->stack_top, v->end);
+	/* A piece of the main stack counts from the main stack's top; another growing area from its own. */
+	bool main_stack = as->stack_top >= v->end && as->stack_top - v->end < as->stack_limit;
+	vaddr_t top = main_stack ? as->stack_top : v->end;
 
 	if (!(v->flags & VMA_STACK) || top - va > as->stack_limit || va < USER_MIN)
 		return false;

@@ -9,6 +9,8 @@
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
 
 void aspace_init(void);
+/* The USYSCALL page, borrowed; NULL: no memory. Locks: as->lock held for reading. */
+struct frame *aspace_usyscall(struct aspace *as);
 void fault_init(void);
 
 /* A zeroed VMA of `as`, in no tree and on no list, or NULL. vma_free: it holds no references any more. */

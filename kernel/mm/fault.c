@@ -246,13 +246,11 @@ static NOINLINE void zero_ahead(struct faultctx *fc)
 	struct amap *am = v->amap;
 	struct frame *fresh[HUGE_AHEAD];
 	struct pt_page leaves[HUGE_AHEAD];
-	u32 nr = 0, done = 0;
+	u32 nr, done = 0;
 
-	for (; va + nr * PAGE_SIZE < end; nr++) {
-		fresh[nr] = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
-		if (!fresh[nr])
-			break;
-	}
+	if (va >= end)
+		return;
+	nr = frame_alloc_many(fresh, (u32)((end - va) >> PAGE_SHIFT), FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
 	spin_lock(&am->lock);
 	for (; done < nr && slot_set(v, am, va + done * PAGE_SIZE, fresh[done], NULL) == 0; done++)
 		leaves[done] = (struct pt_page){.pa = frame_pa(fresh[done]), .prot = leaf_prot(v, true)};
@@ -511,10 +509,13 @@ static int fault_private(struct faultctx *fc)
 /* The page of the lab: the same for every access, never writable. */
 static int fault_usyscall(struct faultctx *fc)
 {
+	struct frame *f = aspace_usyscall(fc->as);
 	int err;
 
+	if (!f)
+		return AGAIN_MEMORY;
 	pt_lock(&fc->as->pt);
-	err = map_leaf(fc->vma, fc->va, fc->as->usyscall, leaf_prot(fc->vma, false) | PT_ACCESSED);
+	err = map_leaf(fc->vma, fc->va, f, leaf_prot(fc->vma, false) | PT_ACCESSED);
 	pt_unlock(&fc->as->pt);
 	return err ? AGAIN_TABLE : FAULT_DONE;
 }

@@ -391,6 +391,41 @@ struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 	return f;
 }
 
+/* From this hart's cache, as far as that goes. */
+static u32 cache_take_many(struct frame **out, u32 nr, enum frame_kind kind)
+{
+	u64 irq = irq_save();
+	struct frame_cache *c = &caches[hart_index()];
+	u32 got = MIN(nr, c->nr);
+
+	for (u32 i = 0; i < got; i++) {
+		out[i] = c->slot[--c->nr];
+		frame_born(c, out[i], 0, kind);
+	}
+	irq_restore(irq);
+	return got;
+}
+
+u32 frame_alloc_many(struct frame **out, u32 nr, enum frame_kind kind, u32 flags)
+{
+	u32 got = 0;
+
+	while (got < nr) {
+		/* The first one of a round fills the cache. */
+		out[got] = frame_alloc(0, kind, flags & ~(u32)ALLOC_ZERO);
+		if (!out[got])
+			break;
+		got++;
+		got += cache_take_many(out + got, nr - got, kind);
+	}
+	for (u32 i = 0; i < got; i++) {
+		poison_verify(out[i], 0);
+		if (flags & ALLOC_ZERO)
+			page_zero(frame_kva(out[i]));
+	}
+	return got;
+}
+
 void frame_free(struct frame *f)
 {
 	struct frame_cache *c;

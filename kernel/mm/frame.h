@@ -112,6 +112,8 @@ bool frame_ready(void);
  * Context: may sleep unless ALLOC_ATOMIC.
  */
 struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags);
+/* Single frames, each as of frame_alloc(0, …): nr of them, or fewer when memory runs out. Returns how many. */
+u32 frame_alloc_many(struct frame **out, u32 nr, enum frame_kind kind, u32 flags);
 static inline void frame_get(struct frame *f)
 {
 	atomic_inc(&f->refs);

@@ -55,14 +55,25 @@ static void change_mapping(struct vma *v, u64 first, u64 last, enum change what)
 }
 
 /* A VMA's edges change only under o->lock, and it leaves the list before its page table goes. */
-static void change_all(struct memobj *o, u64 first, u64 last, enum change what)
+static void change_all_locked(struct memobj *o, u64 first, u64 last, enum change what)
 {
 	struct vma *v;
 
-	mutex_lock(&o->lock);
+	mutex_assert_held(&o->lock);
 	list_for_each_entry (v, &o->mappings, obj_link)
 		change_mapping(v, first, last, what);
+}
+
+static void change_all(struct memobj *o, u64 first, u64 last, enum change what)
+{
+	mutex_lock(&o->lock);
+	change_all_locked(o, first, last, what);
 	mutex_unlock(&o->lock);
+}
+
+void memobj_unmap_locked(struct memobj *o, u64 first, u64 last)
+{
+	change_all_locked(o, first, last, CHANGE_UNMAP);
 }
 
 void memobj_unmap(struct memobj *o, u64 first, u64 last)

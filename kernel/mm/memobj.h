@@ -58,6 +58,8 @@ void memobj_unlink(struct vma *v);
 /* Drops every translation of pages [first, last] in every address space (also private ones that still show the
  * object's page), flushed when it returns. Locks: takes o->lock, each pt->lock. May sleep. */
 void memobj_unmap(struct memobj *o, u64 first, u64 last);
+/* The same for reclaim, which may only try for o->lock. Locks: o->lock held. */
+void memobj_unmap_locked(struct memobj *o, u64 first, u64 last);
 /* Takes away write permission likewise, so that the next write faults (before write-back). */
 void memobj_protect(struct memobj *o, u64 first, u64 last);
 /* True when any page is mapped (cheap, may be stale). */

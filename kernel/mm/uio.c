@@ -127,7 +127,7 @@ void uio_revert(struct uio *u, size_t n)
 enum uio_op { UIO_TO, UIO_FROM, UIO_CLEAR };
 
 /* One piece; returns the bytes not done. */
-static size_t piece_move(enum uio_kind kind, enum uio_op op, u64 addr, void *buf, size_t n)
+static ALWAYS_INLINE size_t piece_move(enum uio_kind kind, enum uio_op op, u64 addr, void *buf, size_t n)
 {
 	if (kind == UIO_KERNEL) {
 		void *k = (void *)(uintptr_t)addr;
@@ -147,7 +147,8 @@ static size_t piece_move(enum uio_kind kind, enum uio_op op, u64 addr, void *buf
 	return clear_user(uptr_make(addr), n) ? n : 0;
 }
 
-static int uio_move(struct uio *u, enum uio_op op, u8 *buf, size_t n)
+/* In each of its callers, for one `op`. */
+static ALWAYS_INLINE int uio_move(struct uio *u, enum uio_op op, u8 *buf, size_t n)
 {
 	DEBUG_ASSERT(n <= u->count);
 	while (n) {

@@ -5,26 +5,30 @@
 
 #define node_vma(n) tree_entry(n, struct vma, node)
 
-static void vma_summarise(struct tree_node *n)
+static bool vma_summarise(struct tree_node *n)
 {
 	struct vma *v = node_vma(n);
+	vaddr_t start = v->start, end = v->end;
 	u64 gap = 0;
 
-	v->sub_start = v->start;
-	v->sub_end = v->end;
 	if (n->left) {
 		struct vma *l = node_vma(n->left);
 
-		v->sub_start = l->sub_start;
+		start = l->sub_start;
 		gap = MAX(l->sub_gap, v->start - l->sub_end);
 	}
 	if (n->right) {
 		struct vma *r = node_vma(n->right);
 
-		v->sub_end = r->sub_end;
+		end = r->sub_end;
 		gap = MAX(gap, MAX(r->sub_gap, r->sub_start - v->end));
 	}
+	if (v->sub_start == start && v->sub_end == end && v->sub_gap == gap)
+		return false;
+	v->sub_start = start;
+	v->sub_end = end;
 	v->sub_gap = gap;
+	return true;
 }
 
 void vma_tree_init(struct vma_tree *t)

@@ -81,7 +81,7 @@ static int key_make(struct uptr uaddr, u32 op, struct futex_key *key)
 		return 0;
 	rwlock_read_lock(&as->lock);
 	v = vma_at(&as->vmas, uaddr.addr);
-	if (!v) {
+	if (!v || !(v->flags & (VMA_READ | VMA_WRITE))) {
 		err = -EFAULT;
 	} else if ((v->flags & VMA_SHARED) && v->obj) {
 		key->space = v->obj;

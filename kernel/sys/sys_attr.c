@@ -514,6 +514,7 @@ long sys_getdents64(SYSCALL_ARGS)
 {
 	struct dirent_sink s = {.sink.emit = emit_dirent, .size = (u32)MIN(a2, 32768ul)};
 	struct file *f = user_file(a0);
+	s64 start;
 	long n;
 
 	if (!f)
@@ -525,11 +526,14 @@ long sys_getdents64(SYSCALL_ARGS)
 	s.buf = kmalloc(MAX(s.size, 64u), 0);
 	if (!s.buf)
 		goto out;
+	start = READ_ONCE(f->pos);
 	n = file_iterate(f, &s.sink);
 	if (n >= 0)
 		n = s.used || !s.full ? (long)s.used : -EINVAL;
-	if (n > 0 && copy_to_user(uptr_make(a1), s.buf, s.used) < 0)
+	if (n > 0 && copy_to_user(uptr_make(a1), s.buf, s.used) < 0) {
+		WRITE_ONCE(f->pos, start); /* these entries were not delivered */
 		n = -EFAULT;
+	}
 	kfree(s.buf);
 out:
 	file_put(f);

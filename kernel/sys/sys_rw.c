@@ -196,7 +196,7 @@ static long copy_range(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off, u64 len)
 	s64 in_pos = 0, out_pos = 0;
 	long n = -EBADF;
 
-	if (!in || !out)
+	if (!in || !out || !(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
 		goto out;
 	n = -EFAULT;
 	if ((in_off && copy_from_user(&in_pos, uptr_make(in_off), 8) < 0) ||

@@ -167,19 +167,27 @@ TEST(pagetable_shows_what_is_mapped)
 	CHECK(pte == 0 || (pte & 0x1f) == 0x13);
 	OK(munmap((char *)p, PG));
 	CHECK_EQ(find_leaf("/proc/self/pagetable", (uint64_t)p), 0);
+	CHECK_EQ(usys_pid(), getpid()); /* a page table is a cache: what was used is there */
 	CHECK_EQ(find_leaf("/proc/self/pagetable", USYSCALL) & 0x1f, 0x13); /* V R U */
 }
 
 TEST(pagetable_of_another_process)
 {
-	char path[64];
+	char path[64], ready;
 	pid_t pid;
+	int fds[2];
 
 	only_here();
+	OK(pipe(fds));
+	CHECK_EQ(usys_pid(), getpid());
 	pid = OK(fork());
-	if (pid == 0)
+	if (pid == 0) {
+		CHECK_EQ(usys_pid(), getpid());
+		OK(write(fds[1], "r", 1));
 		for (;;)
 			pause();
+	}
+	CHECK_EQ(read(fds[0], &ready, 1), 1);
 	snprintf(path, sizeof(path), "/proc/%d/pagetable", pid);
 	CHECK(find_leaf(path, USYSCALL) != 0);
 	CHECK(find_leaf(path, USYSCALL) != find_leaf("/proc/self/pagetable", USYSCALL)); /* its own page */

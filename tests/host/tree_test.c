@@ -41,9 +41,12 @@ static u64 own_max(const struct item *item)
 	return max;
 }
 
-static void item_augment(struct tree_node *node)
+static bool item_augment(struct tree_node *node)
 {
+	u64 old = item_of(node)->max_value;
+
 	item_of(node)->max_value = own_max(item_of(node));
+	return item_of(node)->max_value != old;
 }
 
 static void check(void)

@@ -483,14 +483,45 @@ static void walk_range(struct walk *w, vaddr_t start, vaddr_t end)
 	spin_assert_held(&w->pt->lock);
 	if (end > user_end)
 		end = user_end;
-	if (start < end)
-		walk_table(w, phys_to_kva(w->pt->root), pt_levels - 1, start, end);
+	if (start >= end)
+		return;
+	/* A few pages under one table, and table_unhook would keep that in any case: nothing above is looked at. */
+	if ((start ^ (end - 1)) < level_size(1) && end - start < level_size(1) && w->pt->nr_tables <= TABLES_KEPT) {
+		u64 *table = leaf_table(w->pt, start);
+
+		if (table) {
+			walk_table(w, table, 0, start, end);
+			return;
+		}
+	}
+	walk_table(w, phys_to_kva(w->pt->root), pt_levels - 1, start, end);
+}
+
+/* One page under a table that stays (table_unhook would keep it). NULL: walk. */
+static u64 *page_slot(const struct pagetable *pt, vaddr_t va)
+{
+	u64 *table = pt->nr_tables <= TABLES_KEPT ? leaf_table(pt, va) : NULL;
+
+	return table ? &table[level_index(va, 0)] : NULL;
 }
 
 u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
 {
 	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_UNMAP };
 
+	spin_assert_held(&pt->lock);
+	if (end - start == PAGE_SIZE && start < user_end) {
+		u64 *slot = page_slot(pt, start);
+
+		if (slot) {
+			if (!(*slot & PTE_V))
+				return 0;
+			__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+			kva_frame(slot)->small--;
+			tlb_note(tlb, start, end);
+			return 1;
+		}
+	}
 	walk_range(&w, start, end);
 	return w.nr;
 }

@@ -30,25 +30,41 @@ static_assert(offsetof(struct user_context, regs) == 176, "ucontext: place of th
 static_assert(sizeof(struct user_context) == 176 + 256 + 528, "ucontext: size");
 static_assert(sizeof(struct sigframe) == 1088, "rt_sigframe: size");
 
+/* Copies go piece by piece from and to where the values live; the room between them keeps what the user's stack held. */
+#define UC_AT(frame, member) ((frame) + offsetof(struct sigframe, uc) + offsetof(struct user_context, member))
+
+/* The members before `regs` that mean something. */
+struct context_head {
+	u64 flags, link;
+	struct sigframe_stack stack;
+	u64 mask;
+};
+static_assert(offsetof(struct context_head, stack) == offsetof(struct user_context, stack), "head of the context");
+static_assert(offsetof(struct context_head, mask) == offsetof(struct user_context, mask), "head of the context");
+static_assert(offsetof(struct trapframe, pc) == 0 && offsetof(struct trapframe, x) == 8, "registers as in the frame");
+static_assert(offsetof(struct fpstate, fcsr) == 256, "floating-point registers as in the frame");
+
+#define REGS_SIZE 256ul
+#define FP_SIZE (256ul + sizeof(u32))
+#define FP_TAIL_SIZE (3 * sizeof(u32))
+
+static size_t fp_push(struct thread *t, vaddr_t frame)
+{
+	if (!t->fp_used)
+		return user_clear(UC_AT(frame, regs.f), FP_SIZE);
+	thread_fp_save(t);
+	return user_copy_out(UC_AT(frame, regs.f), &t->fp, FP_SIZE);
+}
+
 int sigframe_push(struct trapframe *tf, const struct sigframe_request *rq)
 {
-	struct thread *t = current_thread();
 	vaddr_t at = (rq->stack_top - sizeof(struct sigframe)) & ~15ul;
-	struct sigframe frame;
+	struct context_head head = { .stack = rq->altstack, .mask = rq->mask };
 	s32 signo;
 
-	memset(&frame.uc, 0, sizeof(frame.uc));
-	memcpy(frame.siginfo, rq->siginfo, sizeof(frame.siginfo));
-	frame.uc.stack = rq->altstack;
-	frame.uc.mask = rq->mask;
-	frame.uc.regs.pc = tf->pc;
-	memcpy(frame.uc.regs.x, tf->x, sizeof(tf->x));
-	if (t->fp_used) {
-		thread_fp_save(t);
-		memcpy(frame.uc.regs.f, t->fp.f, sizeof(t->fp.f));
-		frame.uc.regs.fcsr = t->fp.fcsr;
-	}
-	if (user_copy_out(at, &frame, sizeof(frame)))
+	if (user_copy_out(at, rq->siginfo, sizeof(((struct sigframe *)0)->siginfo)) ||
+	    user_copy_out(UC_AT(at, flags), &head, sizeof(head)) || user_copy_out(UC_AT(at, regs), tf, REGS_SIZE) ||
+	    fp_push(current_thread(), at) || user_clear(UC_AT(at, regs.fp_room[64]), FP_TAIL_SIZE))
 		return -EFAULT;
 	memcpy(&signo, rq->siginfo, sizeof(signo));
 	tf->pc = rq->handler;
@@ -64,24 +80,28 @@ int sigframe_push(struct trapframe *tf, const struct sigframe_request *rq)
 int sigframe_pop(struct trapframe *tf, u64 *mask, struct sigframe_stack *altstack)
 {
 	struct thread *t = current_thread();
-	struct user_context uc;
+	struct context_head head;
+	/* Not straight into t->fp: the copy may sleep, and then a switch saves the handler's registers there. */
+	struct fpstate fp;
+	u32 tail[3];
 	vaddr_t at = TF_SP(tf);
 
-	if (user_copy_in(&uc, at + offsetof(struct sigframe, uc), sizeof(uc)))
+	if (user_copy_in(&head, UC_AT(at, flags), sizeof(head)) || user_copy_in(&fp, UC_AT(at, regs.f), FP_SIZE) ||
+	    user_copy_in(tail, UC_AT(at, regs.fp_room[64]), FP_TAIL_SIZE))
 		return -EFAULT;
 	/* An extension header (vector state) is not one of ours: Linux refuses those it does not know too. */
-	if (uc.regs.fp_room[64] || uc.regs.fp_room[65] || uc.regs.fp_room[66])
+	if (tail[0] || tail[1] || tail[2])
 		return -EINVAL;
-	tf->pc = uc.regs.pc;
-	memcpy(tf->x, uc.regs.x, sizeof(tf->x));
+	if (user_copy_in(tf, UC_AT(at, regs), REGS_SIZE))
+		return -EFAULT;
 	tf->cause = CAUSE_SYSCALL_DONE;
 	/* A thread that never used floating point stays one, unless the handler wrote values into the frame. */
-	if (t->fp_used || uc.regs.fcsr || !mem_is_zero(uc.regs.f, sizeof(uc.regs.f))) {
-		memcpy(t->fp.f, uc.regs.f, sizeof(t->fp.f));
-		t->fp.fcsr = uc.regs.fcsr;
+	if (t->fp_used || fp.fcsr || !mem_is_zero(fp.f, sizeof(fp.f))) {
+		memcpy(t->fp.f, fp.f, sizeof(t->fp.f));
+		t->fp.fcsr = fp.fcsr;
 		thread_fp_reload(t);
 	}
-	*mask = uc.mask;
-	*altstack = uc.stack;
+	*mask = head.mask;
+	*altstack = head.stack;
 	return 0;
 }

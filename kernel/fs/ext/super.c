@@ -33,6 +33,9 @@ int ext_error(struct ext_fs *fs, const char *fmt, ...)
 	return -EIO;
 }
 
+/* Each type in turn may be tried on a disk: only the last one has something to say. */
+static struct fs_type ext2_type, ext3_type, ext4_type;
+
 /* ---- features ---- */
 
 static const struct {
@@ -67,6 +70,19 @@ static void name_features(char *text, size_t size, u32 bits, int incompat)
 	}
 }
 
+/* ext2 and ext3 are the names of what has no newer features; everything is an ext4. */
+static int belongs_to_type(const struct ext_fs *fs)
+{
+	const u32 old_incompat = EXT_INCOMPAT_FILETYPE | EXT_INCOMPAT_META_BG | EXT_INCOMPAT_RECOVER;
+	const u32 old_ro = EXT_RO_SPARSE_SUPER | EXT_RO_LARGE_FILE | EXT_RO_BTREE_DIR;
+
+	if (fs->sb->type == &ext4_type)
+		return 1;
+	if ((fs->incompat & ~old_incompat) || (fs->ro_compat & ~old_ro))
+		return 0;
+	return (fs->sb->type == &ext3_type) == !!(fs->compat & EXT_COMPAT_HAS_JOURNAL);
+}
+
 static int check_features(struct ext_fs *fs)
 {
 	const char *dev = fs->sb->bdev->name;
@@ -95,7 +111,8 @@ static int check_features(struct ext_fs *fs)
 
 static int bad_super(const struct ext_fs *fs, const char *what)
 {
-	pr_err("ext (%s): not mounted: %s", fs->sb->bdev->name, what);
+	if (fs->sb->type == &ext4_type)
+		pr_err("ext (%s): not mounted: %s", fs->sb->bdev->name, what);
 	return -EINVAL;
 }
 
@@ -290,11 +307,15 @@ static int end_writing(struct ext_fs *fs)
 static int ext_sync(struct superblock *sb)
 {
 	struct ext_fs *fs = ext_fs(sb);
+	int err;
 
 	if (ext_rdonly(fs))
 		return 0;
 	super_update(fs);
-	return super_flush(fs);
+	err = super_flush(fs);
+	if (err == -EIO)
+		ext_error(fs, "the device did not take all metadata");
+	return err;
 }
 
 static int ext_remount(struct superblock *sb, u32 flags, const char *options)
@@ -415,7 +436,7 @@ static int ext_mount(struct superblock *sb, const char *options)
 	read_options(fs, options);
 	err = super_load(fs);
 	if (err == 0)
-		err = check_features(fs);
+		err = belongs_to_type(fs) ? check_features(fs) : -EINVAL;
 	if (err == 0)
 		err = groups_load(fs);
 	if (err < 0)

@@ -26,7 +26,8 @@
 char *fake_ram;
 struct frame *frame_array;
 u64 user_end = 1ul << 38;
-static int env_task;
+static struct hart env_hart;
+static struct thread env_task = {.hart = &env_hart};
 __thread struct task *fake_current;
 static u32 env_oom_kills, env_icache_flushes;
 
