@@ -3,6 +3,7 @@
 
     ./vitrine bench --profile ROW                 instructions and calls of each function, per operation
     ./vitrine bench --profile ROW --annotate FN   the same for each instruction of one function
+    ./vitrine bench --profile boot --mem 256M     everything that runs until `true` has run
 
 Boots the release kernel under deterministic instruction counting with tools/profile/count.c, a QEMU plugin that counts
 every instruction executed between two hints that user/bench.c runs around what it measures. Columns: instructions per operation,
@@ -61,23 +62,29 @@ class Symbols:
         return (self.names[at], self.starts[at]) if at >= 0 else None
 
 
-def run_bench(row, binary, args):
-    """Runs the row with the plugin; returns ({address: count}, the figure that the row printed)."""
+def run_counted(command, args, *plugin_arguments):
+    """Runs a command in the guest with the plugin; returns ({address: count}, what the command printed)."""
     with tempfile.TemporaryDirectory(dir=machine.run_directory()) as folder:
         counts_path = os.path.join(folder, "counts")
-        argv = [sys.executable, os.path.join(machine.TOP, "tools", "run.py"), "--icount", "--mem", "1G",
-                "--timeout", args.timeout, "--add", binary + ":/bin/bench", "--exec", "/bin/bench " + row,
-                "--qemu-arg=-plugin", "--qemu-arg=%s,out=%s" % (plugin_build(), counts_path)]
+        plugin = ",".join([plugin_build(), "out=" + counts_path, *plugin_arguments])
+        argv = [sys.executable, os.path.join(machine.TOP, "tools", "run.py"), "--icount", "--mem", args.mem,
+                "--timeout", args.timeout, "--exec", command, "--qemu-arg=-plugin", "--qemu-arg=" + plugin]
         if args.append:
             argv += ["--append", args.append]
         if args.kernel:
             argv += ["--kernel", args.kernel, "--no-build"]
         text = capture(argv)
-        figure = re.search(r"^%s (\d+)\s*$" % re.escape(row), text, re.M)
-        if not figure:
-            raise machine.Problem("the row gave no figure:\n" + text)
         with open(counts_path) as file:
             counts = {int(a, 16): int(n) for a, n in (line.split() for line in file)}
+    return counts, text
+
+
+def run_bench(row, args):
+    """({address: count}, the figure that the row printed)"""
+    counts, text = run_counted("/bin/bench " + row, args)
+    figure = re.search(r"^%s (\d+)\s*$" % re.escape(row), text, re.M)
+    if not figure:
+        raise machine.Problem("the row gave no figure:\n" + text)
     if not counts:
         raise machine.Problem("nothing was counted: is the benchmark older than its hints?")
     return counts, int(figure.group(1))
@@ -128,10 +135,11 @@ def print_annotated(counts, symbols, function, operations):
 def main():
     parser = argparse.ArgumentParser(prog="./vitrine bench --profile", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", metavar="ROW")
+    parser.add_argument("row", metavar="ROW", help="a row of the benchmark; boot: from power-on through `true` to power-off")
     parser.add_argument("--annotate", action="append", default=[], metavar="FN", help="each instruction of a function")
     parser.add_argument("--top", type=int, default=45, metavar="N", help="this many functions (default 45)")
     parser.add_argument("--append", default="", metavar="ARGS", help="kernel arguments")
+    parser.add_argument("--mem", default="1G", metavar="SIZE")
     parser.add_argument("--kernel", metavar="ELF", help="this kernel, as it is (nothing is built)")
     parser.add_argument("--timeout", default="600", metavar="S")
     args = parser.parse_args()
@@ -139,11 +147,15 @@ def main():
     binary = os.path.join(machine.BUILD, "user", "bench")
     if not args.kernel:
         machine.make("kernel", "user", "V=release")
-    counts, figure = run_bench(args.row, binary, args)
     kernel, user = Symbols(args.kernel or machine.kernel_path("release")), Symbols(binary)
-    per_operation = STREAM_UNIT * 1000 / figure if args.row.startswith("stream_") else figure
-    operations = sum(counts.values()) / per_operation
-    print("%s %d" % (args.row, figure))
+    if args.row == "boot":
+        counts, _ = run_counted("true", args, "all=on")
+        operations = 1
+    else:
+        counts, figure = run_bench(args.row, args)
+        print("%s %d" % (args.row, figure))
+        per_operation = STREAM_UNIT * 1000 / figure if args.row.startswith("stream_") else figure
+        operations = sum(counts.values()) / per_operation
     print_functions(by_function(counts, kernel, user), operations, args.top)
     for function in args.annotate:
         print_annotated(counts, kernel, function, operations)

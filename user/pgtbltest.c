@@ -167,6 +167,7 @@ static enum result pgaccess_test(void)
 		EXPECT(pgaccess(buf, 32, mask) == 0 && mask[0] == 0);
 	}
 	/* What lies beyond the range keeps its mark; the range need not start where the mapping does. */
+	EXPECT(pgaccess(buf + 32 * PAGE, 16, mask) == 0 && (mask[0] & 0xffff) == 0xffff);
 	buf[33 * PAGE] = 1;
 	EXPECT(pgaccess(buf, 32, mask) == 0 && mask[0] == 0);
 	mask[0] = 0;

@@ -319,6 +319,10 @@ struct borrowed_file fd_borrow(struct fdtable *t, int fd)
 	} else if (likely((u32)fd < t->size)) {
 		b.file = t->files[(u32)fd];
 	}
+	if (b.file && unlikely(b.file->mode & FMODE_PATH)) {
+		fd_return(b);
+		return (struct borrowed_file){0};
+	}
 	return b;
 }
 

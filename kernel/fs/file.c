@@ -150,10 +150,18 @@ static inline bool file_is_ours(const struct file *f)
 	return refcount_read(&f->refs) == 1;
 }
 
-ssize_t file_read(struct file *f, struct uio *uio, s64 *pos)
+static NOINLINE ssize_t file_read_locked(struct file *f, struct uio *uio)
 {
 	ssize_t n;
 
+	mutex_lock(&f->pos_lock);
+	n = file_read_at(f, uio, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+ssize_t file_read(struct file *f, struct uio *uio, s64 *pos)
+{
 	if (unlikely(!(f->mode & FMODE_READ)))
 		return -EBADF;
 	if (unlikely(!f->ops->read))
@@ -164,10 +172,7 @@ ssize_t file_read(struct file *f, struct uio *uio, s64 *pos)
 		return file_read_at(f, uio, pos);
 	if (file_is_ours(f))
 		return file_read_at(f, uio, &f->pos);
-	mutex_lock(&f->pos_lock);
-	n = file_read_at(f, uio, &f->pos);
-	mutex_unlock(&f->pos_lock);
-	return n;
+	return file_read_locked(f, uio);
 }
 
 static ssize_t file_write_at(struct file *f, struct uio *uio, s64 *pos)
@@ -177,10 +182,18 @@ static ssize_t file_write_at(struct file *f, struct uio *uio, s64 *pos)
 	return err ? err : f->ops->write(f, uio, pos);
 }
 
-ssize_t file_write(struct file *f, struct uio *uio, s64 *pos)
+static NOINLINE ssize_t file_write_locked(struct file *f, struct uio *uio)
 {
 	ssize_t n;
 
+	mutex_lock(&f->pos_lock);
+	n = file_write_at(f, uio, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+ssize_t file_write(struct file *f, struct uio *uio, s64 *pos)
+{
 	if (unlikely(!(f->mode & FMODE_WRITE)))
 		return -EBADF;
 	if (unlikely(!f->ops->write))
@@ -191,10 +204,7 @@ ssize_t file_write(struct file *f, struct uio *uio, s64 *pos)
 		return file_write_at(f, uio, pos);
 	if (file_is_ours(f))
 		return file_write_at(f, uio, &f->pos);
-	mutex_lock(&f->pos_lock);
-	n = file_write_at(f, uio, &f->pos);
-	mutex_unlock(&f->pos_lock);
-	return n;
+	return file_write_locked(f, uio);
 }
 
 ssize_t file_kernel_read(struct file *f, void *buf, size_t len, u64 pos)

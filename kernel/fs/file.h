@@ -153,7 +153,7 @@ struct file *fd_get_shared(struct fdtable *t, u32 fd); /* the same for who only 
  * close it meanwhile, that is, in a table with several users. (A table gets its second user by its only one.)
  */
 struct borrowed_file {
-	struct file *file; /* or NULL */
+	struct file *file; /* NULL: there is none, or only an O_PATH one */
 	u64 held;          /* fd_return drops a reference */
 };
 struct borrowed_file fd_borrow(struct fdtable *t, int fd);

@@ -11,10 +11,9 @@ enum { TOKEN_BEGIN = 1, TOKEN_END_NODE = 2, TOKEN_PROP = 3, TOKEN_NOP = 4, TOKEN
 
 static u32 be32_read(const void *at)
 {
-	u32 v;
+	const u8 *p = at;
 
-	memcpy(&v, at, sizeof(v));
-	return __builtin_bswap32(v);
+	return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
 }
 
 static u64 be64_read(const void *at)

@@ -30,7 +30,7 @@ void rand_chacha20_block(const u32 key[8], u64 counter, u32 out[16])
 #pragma GCC unroll 16
 	for (u32 i = 0; i < 16; i++)
 		x[i] = in[i];
-#pragma GCC unroll 0
+#pragma GCC unroll 1
 	for (u32 round = 0; round < 10; round++) {
 		quarter_round(&x[0], &x[4], &x[8], &x[12]);
 		quarter_round(&x[1], &x[5], &x[9], &x[13]);

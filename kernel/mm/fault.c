@@ -25,30 +25,12 @@
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
-#include "mm/aspace_priv.h"
+#include "mm/fault_priv.h"
 #include "mm/reclaim.h"
 #include "mm/stat.h"
 
-#define AROUND_PAGES 16
-#define AROUND_BYTES (AROUND_PAGES * PAGE_SIZE)
 #define HUGE_AHEAD   32 /* pages filled at once where the program asked for huge pages */
 #define MAX_TRIES    1000
-
-/* Besides enum fault_result, what one attempt may answer. */
-enum { AGAIN = 100, AGAIN_GROW, AGAIN_UNSHARE, AGAIN_LOAD, AGAIN_DIRTY, AGAIN_TABLE, AGAIN_MEMORY };
-
-struct faultctx {
-	struct aspace *as;
-	vaddr_t va; /* page */
-	enum access access;
-	u32 memory_tries;
-	u32 major;
-	/* set by the attempt */
-	struct vma *vma;     /* valid under as->lock */
-	struct memobj *obj;  /* AGAIN_LOAD, AGAIN_DIRTY: referenced */
-	struct frame *frame; /* AGAIN_DIRTY: referenced */
-	u64 pgoff;           /* in obj */
-};
 
 static struct frame *zero_frame;
 
@@ -59,54 +41,7 @@ void fault_init(void)
 		panic("no memory for the zero page");
 }
 
-/* ---- mapping; pt->lock is held ---- */
-
-static inline u32 leaf_prot(const struct vma *v, bool writable)
-{
-	u32 prot = PT_USER | (v->flags & (VMA_READ | VMA_EXEC));
-
-	if (v->flags & VMA_WRITE)
-		prot |= PT_READ; /* there is no write without read */
-	return writable ? prot | PT_WRITE : prot;
-}
-
-/* A writable leaf appears at va. */
-static inline void written_extend(struct vma *v, vaddr_t va)
-{
-	if (va >= v->w_start && va < v->w_end)
-		return;
-	if (v->w_start >= v->w_end) {
-		v->w_start = va;
-		v->w_end = va + PAGE_SIZE;
-	} else {
-		v->w_start = MIN(v->w_start, va);
-		v->w_end = MAX(v->w_end, va + PAGE_SIZE);
-	}
-}
-
-static inline int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
-{
-	if (prot & PT_WRITE)
-		written_extend(v, va);
-	return pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
-}
-
-/* Code must be seen by instruction fetch: once for each frame, when it is first mapped executable. */
-static void sync_code(const struct vma *v, struct frame *f)
-{
-	if (likely(!(v->flags & VMA_EXEC)) || (atomic_read(&f->flags) & FRAME_EXEC))
-		return;
-	atomic_or(&f->flags, FRAME_EXEC);
-	arch_flush_icache_all(~0ul);
-}
-
 /* ---- private pages ---- */
-
-/* This slot's frame may be written in place by v. amap->lock held. */
-static inline bool slot_owned(const struct vma *v, const struct frame *f)
-{
-	return !(v->flags & VMA_NEEDS_COPY) && atomic_read(&f->refs) == 1;
-}
 
 static struct amap *amap_of(struct vma *v)
 {
@@ -124,12 +59,7 @@ static struct amap *amap_of(struct vma *v)
 	return none;
 }
 
-/*
- * Slots and translations of v stand still: for mapping what is not in a slot.
- * Another thread may give v its first amap at any time, and fills it under
- * these locks: with pt->lock held, either we see that amap or it is still empty.
- */
-static struct amap *slots_lock(struct vma *v)
+struct amap *slots_lock(struct vma *v)
 {
 	for (;;) {
 		struct amap *am = READ_ONCE(v->amap);
@@ -145,7 +75,7 @@ static struct amap *slots_lock(struct vma *v)
 	}
 }
 
-static void slots_unlock(struct vma *v, struct amap *am)
+void slots_unlock(struct vma *v, struct amap *am)
 {
 	pt_unlock(&v->as->pt);
 	if (am)
@@ -319,79 +249,6 @@ static int object_get(struct faultctx *fc, struct frame **out)
 	case -ENOMEM: return AGAIN_MEMORY;
 	default: return FAULT_BUS;
 	}
-}
-
-/* Referenced frames of the object for the nr pages from `start`; NULL where it has none ready, or where the file ends. */
-static void around_get(const struct faultctx *fc, vaddr_t start, u32 nr, struct frame **pages)
-{
-	const struct vma *v = fc->vma;
-	u32 want = nr, got = 0;
-
-	if (v->file_end && start + nr * PAGE_SIZE > v->file_end)
-		want = v->file_end > start ? (u32)((v->file_end - start) >> PAGE_SHIFT) : 0;
-	if (v->obj && v->obj->ops->get_run) {
-		v->obj->ops->get_run(v->obj, vma_pgoff(v, start), want, pages);
-		got = want;
-	}
-	for (; v->obj && got < want; got++) {
-		if (v->obj->ops->get(v->obj, vma_pgoff(v, start + got * PAGE_SIZE), &pages[got]) != 0)
-			pages[got] = NULL;
-	}
-	for (; got < nr; got++)
-		pages[got] = NULL;
-	if (v->flags & VMA_EXEC) {
-		for (u32 i = 0; i < want; i++) {
-			if (pages[i])
-				sync_code(v, pages[i]);
-		}
-	}
-}
-
-/* The leaf for va: slots come before object pages. prot 0: there is nothing to map. The locks of slots_lock are held. */
-static struct pt_page around_leaf(struct vma *v, vaddr_t va, struct amap *am, struct frame *page)
-{
-	struct frame *slot = am ? index_get(&am->pages, vma_key(v, va)) : NULL;
-	struct pt_page leaf = {0};
-	bool own;
-
-	if (!slot) {
-		if (page && page->owner == v->obj->owner)
-			leaf = (struct pt_page){.pa = frame_pa(page), .prot = leaf_prot(v, false)};
-		return leaf;
-	}
-	if ((v->flags & VMA_EXEC) && !(atomic_read(&slot->flags) & FRAME_EXEC))
-		return leaf;
-	own = (v->flags & VMA_WRITE) && slot_owned(v, slot);
-	if (own)
-		written_extend(v, va);
-	leaf = (struct pt_page){.pa = frame_pa(slot), .prot = leaf_prot(v, own)};
-	return leaf;
-}
-
-/* The neighbours of a read fault; what is mapped already stays. */
-static void fault_around(struct faultctx *fc)
-{
-	struct vma *v = fc->vma;
-	vaddr_t start = MAX(ALIGN_DOWN(fc->va, AROUND_BYTES), v->start);
-	vaddr_t end = MIN(ALIGN_DOWN(fc->va, AROUND_BYTES) + AROUND_BYTES, v->end);
-	struct frame *pages[AROUND_PAGES];
-	struct pt_page leaves[AROUND_PAGES];
-	struct amap *am;
-	u32 nr = (u32)((end - start) >> PAGE_SHIFT), mapped;
-
-	around_get(fc, start, nr, pages);
-	am = slots_lock(v);
-	for (u32 i = 0; i < nr; i++)
-		leaves[i] = around_leaf(v, start + i * PAGE_SIZE, am, pages[i]);
-	mapped = pt_map_missing(&v->as->pt, start, leaves, nr);
-	slots_unlock(v, am);
-	for (u32 i = 0; i < nr; i++) {
-		if (pages[i])
-			frame_put(pages[i]);
-	}
-	atomic64_add(&vm_stats.around, mapped);
-	if (v->obj)
-		atomic64_add(&v->as->mapped_file, mapped);
 }
 
 /* Maps the object's page f, whose reference is dropped. writable: of a shared mapping. */

@@ -62,12 +62,18 @@ static bool poison_intact(struct slab_cache *c, u64 *obj)
 	return true;
 }
 
+/* A new object: whatever its frame held before, the poison of another slab perhaps. */
+static void poison_fill(struct slab_cache *c, u64 *obj)
+{
+	for (u32 i = 1; i < c->size / sizeof(u64); i++)
+		obj[i] = POISON;
+}
+
 static void poison_free(struct slab_cache *c, u64 *obj)
 {
 	if (c->size > 2 * sizeof(u64) && obj[1] == POISON && poison_intact(c, obj))
 		panic("%s: object %p freed twice", c->name, (void *)obj);
-	for (u32 i = 1; i < c->size / sizeof(u64); i++)
-		obj[i] = POISON;
+	poison_fill(c, obj);
 }
 
 static void poison_alloc(struct slab_cache *c, u64 *obj)
@@ -79,6 +85,9 @@ static void poison_alloc(struct slab_cache *c, u64 *obj)
 		obj[i] = 0x5a5a5a5a5a5a5a5aul;
 }
 #else
+static inline void poison_fill(struct slab_cache *c, u64 *obj)
+{
+}
 static inline void poison_free(struct slab_cache *c, u64 *obj)
 {
 }
@@ -148,7 +157,7 @@ static struct frame *slab_create(struct slab_cache *c, u32 flags)
 	for (u32 i = c->per_slab; i-- > 0;) {
 		void **obj = (void **)(base + (u64)i * c->size);
 
-		poison_free(c, (u64 *)obj);
+		poison_fill(c, (u64 *)obj);
 		*obj = f->private;
 		f->private = obj;
 	}

@@ -7,27 +7,6 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 
-#define UIO_MAX_BYTES 0x7ffff000ul /* what Linux moves at most in one call */
-
-static ALWAYS_INLINE void uio_init_one(struct uio *u, enum uio_kind kind, u64 base, u64 len)
-{
-	u->kind = kind;
-	u->fast[0].base = base;
-	u->fast[0].len = len;
-	u->iov = u->fast;
-	u->nr_iov = 1;
-	u->offset = 0;
-	u->count = len;
-	u->allocated = NULL;
-}
-
-int uio_init_user(struct uio *u, struct uptr buf, u64 len)
-{
-	len = MIN(len, UIO_MAX_BYTES);
-	uio_init_one(u, UIO_USER, buf.addr, len);
-	return likely(range_ok(buf.addr, len, user_end)) ? 0 : -EFAULT;
-}
-
 void uio_init_kernel(struct uio *u, void *buf, u64 len)
 {
 	uio_init_one(u, UIO_KERNEL, (u64)(uintptr_t)buf, len);

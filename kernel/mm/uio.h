@@ -11,11 +11,15 @@
  */
 #pragma once
 
+#include "arch/riscv/layout.h"
+#include "lib/checked.h"
+#include "lib/errno.h"
 #include "lib/types.h"
 #include "mm/usercopy.h"
 
 #define UIO_MAX_IOV  1024
 #define UIO_FAST_IOV 8
+#define UIO_MAX_BYTES 0x7ffff000ul /* what Linux moves at most in one call */
 
 /* Linux struct iovec. */
 struct uiovec {
@@ -35,8 +39,25 @@ struct uio {
 	struct uiovec fast[UIO_FAST_IOV];
 };
 
-/* One user buffer. -EFAULT when it reaches out of the user half; len is cut to 2^31 - 4096 as Linux does. */
-int uio_init_user(struct uio *u, struct uptr buf, u64 len);
+static inline void uio_init_one(struct uio *u, enum uio_kind kind, u64 base, u64 len)
+{
+	u->kind = kind;
+	u->fast[0].base = base;
+	u->fast[0].len = len;
+	u->iov = u->fast;
+	u->nr_iov = 1;
+	u->offset = 0;
+	u->count = len;
+	u->allocated = NULL;
+}
+
+/* One user buffer. -EFAULT when it reaches out of the user half; len is cut to UIO_MAX_BYTES. */
+static inline int uio_init_user(struct uio *u, struct uptr buf, u64 len)
+{
+	len = MIN(len, UIO_MAX_BYTES);
+	uio_init_one(u, UIO_USER, buf.addr, len);
+	return likely(range_ok(buf.addr, len, user_end)) ? 0 : -EFAULT;
+}
 /* readv(2): copies the array in. -EINVAL (too many, or the sum overflows), -EFAULT, -ENOMEM. uio_fini when done. */
 int uio_init_iov(struct uio *u, struct uptr iov, u64 nr);
 /* A kernel buffer (never faults). */

@@ -86,13 +86,7 @@ struct file *user_file(u64 fd)
 
 struct borrowed_file user_file_borrow(u64 fd)
 {
-	struct borrowed_file b = fd_borrow(current()->files, (int)fd);
-
-	if (b.file && unlikely(b.file->mode & FMODE_PATH)) {
-		fd_return(b);
-		b = (struct borrowed_file){0};
-	}
-	return b;
+	return fd_borrow(current()->files, (int)fd);
 }
 
 int user_timespec(u64 addr, u64 *ns)

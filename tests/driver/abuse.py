@@ -5,12 +5,13 @@ import re
 from . import core, guests
 from .core import Failed, Test
 
-# name, command, memory, pattern of the output that proves the system lives on, expected status (None: any)
+# name, command, memory, pattern of the output that proves the system lives on, expected status (None: any: the shell itself
+# may fall to the OOM choice or to its own kill; that the machine then goes off in order and its disk is clean is the proof)
 CASES = [
-    ("fork_bomb", "(ulimit -p 400 2>/dev/null; timeout -s KILL 12 sh -c 'f() { f | f & }; f; sleep 10' >/dev/null 2>&1); "
-     "killall -9 sh 2>/dev/null; sleep 1; echo alive", "64M", r"alive|^$", None),
+    ("fork_bomb", "timeout -s KILL 12 sh -c 'f() { f | f & }; f; sleep 10' >/dev/null 2>&1; "
+     "echo alive", "64M", r"", None),
     ("fork_bomb_as_user", "timeout -s KILL 10 su user -c 'f() { f | f & }; f' >/dev/null 2>&1; sleep 6; "
-     "kill -9 -1 2>/dev/null; echo alive", "96M", r"alive|^$", None),
+     "echo alive", "96M", r"", None),
     ("full_disk", "dd if=/dev/zero of=/fill bs=64k 2>&1 | grep -i 'no space'; echo x >/small || echo refused; mkdir /d 2>/dev/null; "
      "rm /fill; sync; echo back >/f && cat /f; df / | tail -1", None, r"(?i)no space(?s:.*)back\n", 0),
     ("full_disk_many_files", "mkdir /m; i=0; while echo data >/m/$i; do i=$((i+1)); done 2>/dev/null; ls /m | wc -l; rm -r /m; "
@@ -39,7 +40,7 @@ def run_case(command, mem, pattern, status):
             done = guests.boot(command, test.log, 120, "debug", disk=disk, mem=mem)
             if done.status in (None, 124):
                 raise Failed("the machine hangs")
-            if re.search(r"^PANIC", done.out + done.err, re.M):
+            if re.search(r"\bPANIC:", done.out + done.err):
                 raise Failed(guests.why_ended(done))
             if not re.search(pattern, done.out):
                 raise Failed("printed %r" % done.out[-200:])
@@ -83,7 +84,7 @@ def io_errors(test, members):
                 "--qemu-arg=-device", "--qemu-arg=virtio-blk-device,drive=bad"])
         if "alive" not in done.out:
             raise Failed(guests.why_ended(done))
-        if not re.match(r"[1-9]", done.out):
+        if not re.search(r"^[1-9]\d*$", done.out, re.M):
             raise Failed("the read did not fail: %r" % done.out)
         guests.check_disk(disk, test.log)
     finally:

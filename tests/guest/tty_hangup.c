@@ -1,5 +1,6 @@
-/* Terminals: window size, hang-up by either end, an interactive shell. */
+/* Terminals: window size, hang-up by either end, copying from one, an interactive shell. */
 #include "pty.h"
+#include <sys/sendfile.h>
 
 static volatile sig_atomic_t got;
 
@@ -87,6 +88,33 @@ TEST(exit_of_the_leader_hangs_up_the_foreground)
 	wait_ok(pid);
 	AWAIT(*result);
 	CHECK_EQ(*result, SIGHUP);
+}
+
+/* What cat(1) does on a terminal: a line must come at once, and one ^D must end it. */
+TEST(sendfile_from_a_terminal_is_short_or_refused)
+{
+	struct pty p = pty_open();
+	int fds[2];
+	pid_t pid;
+
+	OK(pipe(fds));
+	pid = OK(fork());
+	if (pid == 0) {
+		long n = sendfile(fds[1], p.slave, NULL, 1 << 20);
+
+		if (n < 0) {
+			CHECK_EQ(errno, EINVAL);
+			_exit(0);
+		}
+		CHECK_EQ(n, 4);
+		CHECK_EQ(sendfile(fds[1], p.slave, NULL, 1 << 20), 0);
+		_exit(0);
+	}
+	nap_ms(20);
+	pty_type(&p, "hey\n");
+	nap_ms(50);
+	pty_type(&p, "\004");
+	wait_ok(pid);
 }
 
 TEST(a_shell_on_a_pty)

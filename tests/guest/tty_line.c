@@ -3,18 +3,12 @@
 
 static char buf[1024];
 
-static void set_flags(struct pty *p, tcflag_t *field_off, int clear, int set)
-{
-	(void)p;
-	*field_off = (*field_off & ~clear) | set;
-}
-
 static void local_flags(struct pty *p, int clear, int set)
 {
 	struct termios t;
 
 	OK(tcgetattr(p->slave, &t));
-	set_flags(p, &t.c_lflag, clear, set);
+	t.c_lflag = (t.c_lflag & ~clear) | set;
 	OK(tcsetattr(p->slave, TCSANOW, &t));
 }
 
@@ -82,6 +76,31 @@ TEST(end_of_file_character)
 	LINE(&p, "part"); /* pushes the line out without a newline */
 	pty_type(&p, "x\n");
 	LINE(&p, "x\n"); /* and reading goes on */
+}
+
+TEST(end_of_file_ends_a_waiting_read)
+{
+	struct pty p = pty_open();
+	int fds[2];
+	char c;
+	pid_t pid;
+
+	OK(pipe(fds));
+	pid = OK(fork());
+	if (pid == 0) {
+		CHECK_EQ(write(fds[1], "r", 1), 1);
+		CHECK_EQ(read(p.slave, buf, 10), 4);
+		CHECK_EQ(write(fds[1], "r", 1), 1);
+		CHECK_EQ(read(p.slave, buf, 10), 0);
+		_exit(0);
+	}
+	CHECK_EQ(read(fds[0], &c, 1), 1);
+	nap_ms(20);
+	pty_type(&p, "hey\n");
+	CHECK_EQ(read(fds[0], &c, 1), 1);
+	nap_ms(20);
+	pty_type(&p, "\004");
+	wait_ok(pid);
 }
 
 TEST(literal_next_and_control_echo)

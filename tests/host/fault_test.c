@@ -1,4 +1,4 @@
-// host-sources: kernel/mm/fault.c kernel/mm/aspace.c kernel/mm/aspace_map.c kernel/mm/aspace_remap.c kernel/mm/aspace_advise.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
+// host-sources: kernel/mm/fault.c kernel/mm/fault_around.c kernel/mm/aspace.c kernel/mm/aspace_map.c kernel/mm/aspace_remap.c kernel/mm/aspace_advise.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
 /*
  * Address spaces against a model of plain arrays: random map, unmap, protect, remap, brk, fork, exit, DONTNEED,
  * truncation-like unmaps of files, and reads and writes through a TLB that remembers what is not flushed. Most

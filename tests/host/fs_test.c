@@ -56,6 +56,7 @@ void pipe_init(void) {}
 void procfs_init(void) {}
 void writeback_init(void) {}
 void writeback_balance(void) {}
+void writeback_kick(void) {}
 void epoll_forget(struct file *f) {}
 const char *cmdline_get(const char *key) { return NULL; }
 bool cmdline_flag(const char *key) { return false; }

@@ -6,7 +6,7 @@
  * HINT_START and HINT_STOP is summed up and written at QEMU's exit, one "ADDRESS COUNT" line each, in hex
  * and decimal. One hart only. tools/profile.py builds this, runs it and reads the file.
  *
- * arguments: out=FILE
+ * arguments: out=FILE; all=on: from power-on to the end, whatever the guest says
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -61,7 +61,7 @@ struct counter {
 };
 
 static struct counter *buckets[NR_BUCKETS];
-static bool measuring;
+static bool measuring, everything;
 static char out_path[4096];
 
 static struct counter *counter_get(uint64_t vaddr)
@@ -135,8 +135,8 @@ static void write_totals(qemu_plugin_id_t id, void *data)
 	}
 	for (uint32_t i = 0; i < NR_BUCKETS; i++)
 		for (struct counter *c = buckets[i]; c; c = c->next)
-			if (c->total)
-				fprintf(out, "%" PRIx64 " %" PRIu64 "\n", c->vaddr, c->total);
+			if (everything ? c->live : c->total)
+				fprintf(out, "%" PRIx64 " %" PRIu64 "\n", c->vaddr, everything ? c->live : c->total);
 	fclose(out);
 }
 
@@ -146,6 +146,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
 	for (int i = 0; i < argc; i++)
 		if (strncmp(argv[i], "out=", 4) == 0)
 			snprintf(out_path, sizeof(out_path), "%s", argv[i] + 4);
+		else if (strcmp(argv[i], "all=on") == 0)
+			everything = true;
 	if (!out_path[0]) {
 		fprintf(stderr, "count: out=FILE is missing\n");
 		return -1;

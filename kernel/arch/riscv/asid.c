@@ -19,6 +19,7 @@
 #include "arch/riscv/boot.h"
 #include "arch/riscv/csr.h"
 #include "arch/riscv/tlb_arch.h"
+#include "mm/pagetable.h"
 #include "lib/atomic.h"
 #include "sync/spinlock.h"
 

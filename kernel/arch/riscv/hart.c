@@ -10,7 +10,7 @@
 #include "lib/cmdline.h"
 #include "lib/log.h"
 #include "mm/pagetable.h"
-#include "mm/slab.h"
+#include "mm/frame.h"
 #include "sync/lockcheck.h"
 
 #define START_TIMEOUT_NS 2000000000ul
@@ -118,11 +118,14 @@ void secondary_main(void)
 /* Memory for hart `index`; 0/-1. */
 static int hart_prepare(struct hart *h, u32 index, u64 hartid)
 {
+	struct frame *idle = frame_alloc(0, FRAME_KERNEL, ALLOC_ZERO);
+
+	static_assert(IDLE_TASK_SIZE <= PAGE_SIZE, "an idle task fits one frame");
 	*h = (struct hart){ .index = index, .hartid = hartid };
-	h->idle = kzalloc(IDLE_TASK_SIZE, 0);
 	h->spare_stack = kstack_alloc();
-	if (!h->idle || !h->spare_stack)
+	if (!idle || !h->spare_stack)
 		return -1;
+	h->idle = frame_kva(idle);
 	h->idle->kernel_sp = kstack_alloc();
 	h->idle->hart = h;
 	h->idle->canary = cycles_now() * 0x9e3779b97f4a7c15ul + index;

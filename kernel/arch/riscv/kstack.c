@@ -8,6 +8,7 @@
 #include "arch/riscv/layout.h"
 #include "arch/riscv/paging.h"
 #include "arch/riscv/tlb_arch.h"
+#include "mm/pagetable.h"
 #include "lib/assert.h"
 #include "lib/list.h"
 #include "mm/frame.h"

@@ -40,6 +40,7 @@
 #include "arch/riscv/pte.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/tlb_arch.h"
+#include "mm/pagetable.h"
 #include "lib/assert.h"
 #include "mm/tlb.h"
 

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "arch/riscv/hart.h"
-#include "mm/pagetable.h"
+
+struct pagetable;
 
 /* This hart forgets what it may have cached for one page of pt (also that there was nothing). */
 void tlb_local_page(struct pagetable *pt, vaddr_t va);

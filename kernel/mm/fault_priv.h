@@ -1,0 +1,82 @@
+/* Inside the fault handler: what one attempt knows, and how a leaf comes to be. Shared by fault.c and fault_around.c. */
+#pragma once
+
+#include "arch/riscv/arch.h"
+#include "mm/aspace_priv.h"
+#include "mm/fault.h"
+
+/* Besides enum fault_result, what one attempt may answer. */
+enum { AGAIN = 100, AGAIN_GROW, AGAIN_UNSHARE, AGAIN_LOAD, AGAIN_DIRTY, AGAIN_TABLE, AGAIN_MEMORY };
+
+struct faultctx {
+	struct aspace *as;
+	vaddr_t va; /* page */
+	enum access access;
+	u32 memory_tries;
+	u32 major;
+	/* set by the attempt */
+	struct vma *vma;     /* valid under as->lock */
+	struct memobj *obj;  /* AGAIN_LOAD, AGAIN_DIRTY: referenced */
+	struct frame *frame; /* AGAIN_DIRTY: referenced */
+	u64 pgoff;           /* in obj */
+};
+
+/* ---- mapping; pt->lock is held ---- */
+
+static inline u32 leaf_prot(const struct vma *v, bool writable)
+{
+	u32 prot = PT_USER | (v->flags & (VMA_READ | VMA_EXEC));
+
+	if (v->flags & VMA_WRITE)
+		prot |= PT_READ; /* there is no write without read */
+	return writable ? prot | PT_WRITE : prot;
+}
+
+/* A writable leaf appears at va. */
+static inline void written_extend(struct vma *v, vaddr_t va)
+{
+	if (va >= v->w_start && va < v->w_end)
+		return;
+	if (v->w_start >= v->w_end) {
+		v->w_start = va;
+		v->w_end = va + PAGE_SIZE;
+	} else {
+		v->w_start = MIN(v->w_start, va);
+		v->w_end = MAX(v->w_end, va + PAGE_SIZE);
+	}
+}
+
+static inline int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
+{
+	if (prot & PT_WRITE)
+		written_extend(v, va);
+	return pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
+}
+
+/* Code must be seen by instruction fetch: once for each frame, when it is first mapped executable. */
+static inline void sync_code(const struct vma *v, struct frame *f)
+{
+	if (likely(!(v->flags & VMA_EXEC)) || (atomic_read(&f->flags) & FRAME_EXEC))
+		return;
+	atomic_or(&f->flags, FRAME_EXEC);
+	arch_flush_icache_all(~0ul);
+}
+
+/* ---- slots ---- */
+
+/* This slot's frame may be written in place by v. amap->lock held. */
+static inline bool slot_owned(const struct vma *v, const struct frame *f)
+{
+	return !(v->flags & VMA_NEEDS_COPY) && atomic_read(&f->refs) == 1;
+}
+
+/*
+ * Slots and translations of v stand still: for mapping what is not in a slot.
+ * Another thread may give v its first amap at any time, and fills it under
+ * these locks: with pt->lock held, either we see that amap or it is still empty.
+ */
+struct amap *slots_lock(struct vma *v);
+void slots_unlock(struct vma *v, struct amap *am);
+
+/* Maps what is present in the 64 KiB around a read fault (fault_around.c). */
+void fault_around(struct faultctx *fc);
