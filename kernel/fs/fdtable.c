@@ -309,21 +309,27 @@ struct file *fd_get(struct fdtable *t, int fd)
 	return f;
 }
 
+static NOINLINE struct borrowed_file borrow_shared(struct fdtable *t, int fd)
+{
+	struct file *f = fd_get_shared(t, (u32)fd);
+
+	if (f && (f->mode & FMODE_PATH)) {
+		file_put(f);
+		f = NULL;
+	}
+	return (struct borrowed_file){.file = f, .held = f != NULL};
+}
+
 struct borrowed_file fd_borrow(struct fdtable *t, int fd)
 {
-	struct borrowed_file b = {0};
+	struct file *f;
 
-	if (unlikely(refcount_read(&t->refs) != 1)) {
-		b.file = fd_get_shared(t, (u32)fd);
-		b.held = b.file != NULL;
-	} else if (likely((u32)fd < t->size)) {
-		b.file = t->files[(u32)fd];
-	}
-	if (b.file && unlikely(b.file->mode & FMODE_PATH)) {
-		fd_return(b);
-		return (struct borrowed_file){0};
-	}
-	return b;
+	if (unlikely(refcount_read(&t->refs) != 1))
+		return borrow_shared(t, fd);
+	f = likely((u32)fd < t->size) ? t->files[(u32)fd] : NULL;
+	if (f && unlikely(f->mode & FMODE_PATH))
+		f = NULL;
+	return (struct borrowed_file){.file = f};
 }
 
 int fd_close(struct fdtable *t, int fd)

@@ -40,7 +40,7 @@ def run_case(command, mem, pattern, status):
             done = guests.boot(command, test.log, 120, "debug", disk=disk, mem=mem)
             if done.status in (None, 124):
                 raise Failed("the machine hangs")
-            if re.search(r"\bPANIC:", done.out + done.err):
+            if done.status == guests.PANIC_STATUS or re.search(r"\bPANIC:", done.out + done.err):
                 raise Failed(guests.why_ended(done))
             if not re.search(pattern, done.out):
                 raise Failed("printed %r" % done.out[-200:])

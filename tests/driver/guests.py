@@ -18,6 +18,7 @@ FEATURES = {"threads", "mmap", "procfs", "pty", "tmpfs"}
 # The kernel's complaints that must not appear, whatever the tests themselves say.
 COMPLAINT = re.compile(r"(UBSAN|ubsan|undefined behaviou?r|lock rank|sleep in atomic|leaked|leak:|use after free|BUG\b|WARNING:|poison)")
 FRAME = re.compile(r"^# (begin|end) (\S+)(?: (\d+) \d+)?$")
+PANIC_STATUS = 101  # of QEMU, after a panic; leak accounting at poweroff panics too
 QUIET = 100  # seconds without a word from a guest: it hangs
 MAX_BOOTS = 5  # a set goes on behind a program that brought the kernel down, so often
 
@@ -120,7 +121,9 @@ def frame_results(prefix, label, output, status, why):
 def why_ended(done):
     if done.status in (None, 124):
         return "no end within the time limit"
-    found = re.search(r"^.*PANIC.*$", done.out + "\n" + done.err, re.M)
+    found = re.search(r"^.*(PANIC|leak: ).*$", done.out + "\n" + done.err, re.M)
+    if not found and done.status == PANIC_STATUS:
+        return "the kernel panicked (status %d)" % PANIC_STATUS
     return found.group(0)[:160] if found else "the machine stopped with status %s" % done.status
 
 

@@ -19,7 +19,7 @@ struct hart harts[MAX_HARTS];
 u32 nr_harts = 1;
 
 static void (*secondary_run)(void);
-static struct secondary_boot secondary;
+struct secondary_boot secondary_boot;
 
 u64 harts_online_mask(void)
 {
@@ -142,14 +142,14 @@ static bool hart_start(u32 index, u64 hartid)
 		pr_err("hart %lu: no memory to start it", hartid);
 		return false;
 	}
-	secondary = (struct secondary_boot){
+	secondary_boot = (struct secondary_boot){
 		.satp = paging_kernel_satp(),
 		.thread = (vaddr_t)h->idle,
 		.sp = h->idle->kernel_sp,
 		.shift = image_shift,
 	};
 	smp_mb();
-	err = sbi_hart_start(hartid, image_to_phys((void *)secondary_start), image_to_phys(&secondary));
+	err = sbi_hart_start(hartid, image_to_phys((void *)secondary_start), 0);
 	if (err) {
 		pr_err("hart %lu: the firmware does not start it: SBI error %ld", hartid, err);
 		return false;

@@ -29,8 +29,17 @@ _start:
 	.ascii "RSC\x05"
 	.word 0
 
+	/*
+	 * OpenSBI before 1.2 may send a hart that is being started here, to the address it kept for it from boot,
+	 * instead of to secondary_start: it marks the hart as started before it writes the address. Whoever is not the
+	 * first here is such a hart, and what it needs is in place: its starter filled it in before the call.
+	 */
 boot_hart_start:
 	csrw sie, zero
+	la t0, boot_entered
+	li t1, 1
+	amoswap.w.aqrl t1, t1, (t0)
+	bnez t1, secondary_start
 	rdinstret s3
 	mv s1, a0
 	mv s2, a1
@@ -79,6 +88,7 @@ boot_hart_start:
 	.globl secondary_start
 secondary_start:
 	csrw sie, zero
+	la a1, secondary_boot           /* not the firmware's argument: the same race */
 	ld tp, SECONDARY_THREAD(a1)
 	ld sp, SECONDARY_SP(a1)
 	ld t0, SECONDARY_SHIFT(a1)
@@ -95,6 +105,11 @@ secondary_start:
 	li s0, 0
 	call secondary_main
 	j 3b
+
+	.section .data
+	.balign 4
+boot_entered:                           /* not in .bss, which the first hart clears */
+	.word 0
 
 	/* The page below the boot stack is left out of the final page table. */
 	.section .bss.page_aligned, "aw", @nobits

@@ -10,5 +10,8 @@ struct secondary_boot {
 	u64 shift;      /* image_shift */
 };
 
-/* head.S: entry by SBI HSM, MMU off; a0 hart id, a1 physical address of the struct above. */
+/* One hart is started at a time. */
+extern struct secondary_boot secondary_boot;
+
+/* head.S: entry by SBI HSM, MMU off. */
 void secondary_start(void);
