@@ -8,6 +8,7 @@
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 
 #define NR_SLOTS 1024
 
@@ -139,6 +140,12 @@ void log_printf(enum log_level level, const char *fmt, ...)
 void log_set_clock(log_clock_fn clock)
 {
 	WRITE_ONCE(ring.clock, clock);
+}
+
+void log_console_raw(const char *text)
+{
+	if (ring.console)
+		ring.console(text, strlen(text));
 }
 
 void log_set_console(log_console_fn console, enum log_replay replay)

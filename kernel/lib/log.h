@@ -73,6 +73,8 @@ void log_set_console(log_console_fn console, enum log_replay replay);
  */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
+/* Straight to the console sink, as it is; not kept. For panic. */
+void log_console_raw(const char *text);
 /* For panic: from now on the log takes no lock and the console shows everything. */
 void log_enter_panic(void);
 

@@ -239,7 +239,9 @@ static void commit_files(struct exec *e)
 
 static void vmprint_emit(void *arg, const char *s, size_t len)
 {
+	/* The exact text on the console, and the lines again for dmesg. */
 	console_write(s, len);
+	log_printf(LOG_LEVEL_DEBUG, "%.*s", (int)len, s);
 }
 
 static void commit_memory(struct exec *e)

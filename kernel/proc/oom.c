@@ -56,7 +56,7 @@ static void kill_for_memory(struct process *p)
 	memcpy(name, p->leader ? p->leader->name : "?", p->leader ? sizeof(name) : 2);
 	process_kill_locked(p, SIGKILL);
 	spin_unlock_irqrestore(&p->siglock, flags);
-	pr_err("out of memory: killed %s[%d], which had %lu KiB; %lu KiB are free", name, p->pid, kib,
+	pr_warn("out of memory: killed %s[%d], which had %lu KiB; %lu KiB are free", name, p->pid, kib,
 	       st.free << (PAGE_SHIFT - 10));
 }
 

@@ -159,10 +159,11 @@ static long copy_between(struct file *in, s64 *in_pos, struct file *out, s64 *ou
 	if (!page)
 		return -ENOMEM;
 	while (done < len) {
+		u64 asked = MIN(len - done, PAGE_SIZE);
 		struct uio uio;
 		long got;
 
-		uio_init_kernel(&uio, page, MIN(len - done, PAGE_SIZE));
+		uio_init_kernel(&uio, page, asked);
 		got = file_read(in, &uio, in_pos);
 		if (got <= 0) {
 			n = got;
@@ -182,7 +183,8 @@ static long copy_between(struct file *in, s64 *in_pos, struct file *out, s64 *ou
 				file_seek(in, -back, 1);
 			break;
 		}
-		if (sched_signal_pending())
+		/* A short read is the end of a file, or all that a terminal or pipe had. */
+		if ((u64)got < asked || sched_signal_pending())
 			break;
 	}
 	kfree(page);

@@ -52,6 +52,7 @@ static u64 *table_new(void)
 	if (!f)
 		return NULL;
 	f->owner = &kernel_pagetable;
+	kernel_pagetable.nr_tables++;
 	return frame_kva(f);
 }
 

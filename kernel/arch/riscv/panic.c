@@ -112,19 +112,38 @@ static bool is_text(u64 addr)
 }
 
 /* Frame records lie at fp - 16: the caller's fp, then the return address. */
+/* A recursion is one line and a count, so that the frames that began it are seen. */
+static void print_repeats(u32 *repeats)
+{
+	if (*repeats)
+		pr_emerg("  … the same, %u times more", *repeats);
+	*repeats = 0;
+}
+
 static void print_frames(u64 fp)
 {
-	for (u32 i = 0; i < MAX_FRAMES && fp && !(fp & 7); i++) {
+	u64 same = 0;
+	u32 repeats = 0;
+
+	for (u32 lines = 0; lines < MAX_FRAMES && fp && !(fp & 7);) {
 		const u64 *record = (const u64 *)(fp - 16);
 
 		if (!readable(fp - 16) || !readable(fp - 8) || !is_text(record[1]))
 			break;
-		print_location("  ", record[1], record[1] - 1);
+		if (record[1] == same) {
+			repeats++;
+		} else {
+			print_repeats(&repeats);
+			print_location("  ", record[1], record[1] - 1);
+			same = record[1];
+			lines++;
+		}
 		/* Up the stack; or on to another one, at a trap from it. */
 		if (record[0] <= fp && fp - record[0] < KSTACK_SIZE)
 			break;
 		fp = record[0];
 	}
+	print_repeats(&repeats);
 }
 
 /*
@@ -205,7 +224,11 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 
 	panic_enter();
 	vscnprintf(message, sizeof(message), fmt, args);
-	pr_emerg("PANIC: %s", message);
+	/* At the start of a line and without a time stamp, so that whoever reads the console finds it. */
+	log_console_raw("\nPANIC: ");
+	log_console_raw(message);
+	log_console_raw("\n");
+	pr_emerg("panic: %s", message);
 	if (panic_depth > 1) {
 		pr_emerg("(while reporting another panic)");
 		machine_poweroff(PANIC_STATUS);

@@ -1,4 +1,5 @@
 /* /proc/sys: single values, some of which root may set. */
+#include "arch/riscv/arch.h"
 #include "arch/riscv/layout.h"
 #include "dev/dev.h"
 #include "lib/errno.h"
@@ -93,6 +94,13 @@ static int store_poweroff_status(const struct proc_node *n, const char *buf)
 	return err;
 }
 
+/* Instructions this hart retired from kernel entry until now (exact under -icount on one hart). */
+static int show_boot_instructions(struct text *t, const struct proc_node *n)
+{
+	text_printf(t, "%lu\n", instret_now() - boot_info.entry_instret);
+	return 0;
+}
+
 static int show_threads_max(struct text *t, const struct proc_node *n)
 {
 	text_printf(t, "%u\n", task_count_max());
@@ -159,6 +167,7 @@ static const struct proc_entry kernel_entries[] = {
 	SETTING("hostname", show_hostname, store_hostname),
 	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_hostname, .store = store_hostname, .data = "domain"},
 	SETTING("pid_max", show_pid_max, store_pid_max),
+	PROC_FILE("boot_instructions", 0444, show_boot_instructions),
 	SETTING("poweroff_status", show_poweroff_status, store_poweroff_status),
 	PROC_FILE("threads-max", 0444, show_threads_max),
 	VALUE("ngroups_max", "65536"),
