@@ -90,8 +90,12 @@ void harts_stop_others(void)
 
 void hart_wait_interrupt(void)
 {
+	u64 before = instret_now();
+
 	/* wfi ends on a pending interrupt though they are off: none is lost between the caller's last look and here. */
 	__asm__ volatile("wfi" ::: "memory");
+	/* Under QEMU's -icount a wait advances the counter as if it were work. */
+	this_hart()->idle_instret += instret_now() - before;
 	irq_enable();
 	irq_disable();
 }

@@ -40,6 +40,7 @@ struct hart {
 	u64 nr_irqs;
 	u64 nr_shootdowns;      /* remote flushes this hart asked for */
 	u64 nr_switches;
+	u64 idle_instret;       /* what the counter of instructions advanced during waits */
 };
 
 extern struct hart harts[MAX_HARTS];

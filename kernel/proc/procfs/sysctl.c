@@ -94,10 +94,10 @@ static int store_poweroff_status(const struct proc_node *n, const char *buf)
 	return err;
 }
 
-/* Instructions this hart retired from kernel entry until now (exact under -icount on one hart). */
+/* Instructions from kernel entry until now, waits left out (exact under -icount on one hart). */
 static int show_boot_instructions(struct text *t, const struct proc_node *n)
 {
-	text_printf(t, "%lu\n", instret_now() - boot_info.entry_instret);
+	text_printf(t, "%lu\n", instret_now() - boot_info.entry_instret - this_hart()->idle_instret);
 	return 0;
 }
 
