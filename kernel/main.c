@@ -63,13 +63,13 @@ noreturn void kernel_main(void)
 	irq_enable();             /* sleeping is allowed from here on; no source is enabled yet */
 	dev_init();               /* console, disks: their interrupts need a task to interrupt */
 	dev_start_hart();
-	fs_init();                /* inode and page caches, file systems; no disk is read yet */
-	harts_start(hart_main);   /* from here on others run */
-	panic_test_run();         /* panic_test=…: fails now, with everything in place */
+	fs_init();              /* inode and page caches, file systems; no disk is read yet */
+	harts_start(hart_main); /* from here on others run */
+	panic_test_run();       /* panic_test=…: fails now, with everything in place */
 	pr_info("boot: %lu instructions to the first process, %u harts", instret_now() - boot_info.entry_instret,
 		nr_harts);
-	leakcheck_start();        /* what the kernel holds by itself */
-	init_start();             /* process 1; it mounts the root */
+	leakcheck_start(); /* what the kernel holds by itself */
+	init_start();      /* process 1; it mounts the root */
 	irq_disable();
 	sched_start_hart();
 }

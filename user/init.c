@@ -92,8 +92,7 @@ static void mount_all(void)
 	if (!is_device("/dev/null"))
 		mount_one("devtmpfs", "/dev", MS_NOSUID, NULL);
 	if (!is_device("/dev/pts/ptmx"))
-		mount_one(
-			"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666");
+		mount_one("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666");
 	mount_one("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
 	mount_one("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
 	/* /tmp is on the disk, so that what is put there lasts; a read-only disk leaves no choice. */
@@ -247,8 +246,7 @@ static void session_explain(int err)
 	if (access(SHELL, F_OK) < 0)
 		say("init: is this disk a root image, with BusyBox in it?");
 	else if (err == ENOENT)
-		say("init: %s exists, so it is its interpreter (PT_INTERP or #!) that is missing",
-			SHELL);
+		say("init: %s exists, so it is its interpreter (PT_INTERP or #!) that is missing", SHELL);
 	else if (err == ENOEXEC)
 		say("init: %s is not a riscv64 executable", SHELL);
 	else if (err == EACCES)
@@ -369,8 +367,7 @@ static void machine_end_by_signal(void)
 
 static int base64url_digit(char c)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	const char *p = c ? strchr(digits, c) : NULL;
 
 	return p ? (int)(p - digits) : -1;

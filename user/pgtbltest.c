@@ -32,8 +32,7 @@ enum result { OK, FAILED, SKIP };
 
 static char reason[256];
 
-static enum result explain(enum result result, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+static enum result explain(enum result result, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static enum result explain(enum result result, const char *fmt, ...)
 {
@@ -254,8 +253,7 @@ static enum result own_pages_check(void)
 	data_page[0] = 1;
 	p[0] = p[PAGE] = 1;
 	EXPECT(PERMISSIONS((void *)USYSCALL) == (PTE_V | PTE_R | PTE_U));
-	EXPECT((PERMISSIONS((void *)(uintptr_t)own_pages_check) & ~PTE_R) ==
-		(PTE_V | PTE_X | PTE_U));
+	EXPECT((PERMISSIONS((void *)(uintptr_t)own_pages_check) & ~PTE_R) == (PTE_V | PTE_X | PTE_U));
 	EXPECT(PERMISSIONS(data_page) == (PTE_V | PTE_R | PTE_W | PTE_U));
 	EXPECT(PERMISSIONS(&on_stack) == (PTE_V | PTE_R | PTE_W | PTE_U));
 	EXPECT(pte_of(NULL) == 0);
@@ -355,8 +353,7 @@ static long meminfo(const char *name)
 
 static char *map_huge(size_t len)
 {
-	char *p = mmap(
-		NULL, len + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, len + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
@@ -478,8 +475,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* On another kernel there is nothing to test, and the first test would only crash. */
 	if (access(MAP_FILE_NAME, F_OK) < 0) {
-		printf("pgtbltest: SKIP (no " MAP_FILE_NAME
-		       ": not Vitrine, or /proc is not mounted)\n");
+		printf("pgtbltest: SKIP (no " MAP_FILE_NAME ": not Vitrine, or /proc is not mounted)\n");
 		return 2;
 	}
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
@@ -489,8 +485,7 @@ int main(int argc, char **argv)
 		if (result == OK)
 			printf("%s: OK\n", tests[i].name);
 		else
-			printf("%s: %s (%s)\n", tests[i].name, result == SKIP ? "SKIP" : "FAILED",
-				reason);
+			printf("%s: %s (%s)\n", tests[i].name, result == SKIP ? "SKIP" : "FAILED", reason);
 		nr_run++;
 		nr_failed += result == FAILED;
 	}

@@ -32,8 +32,8 @@ static void entry_print_long(const struct pt_text *pt, const struct pt_entry *e)
 	flags[8] = 0;
 	for (int i = 0; i < e->depth; i++)
 		fputs(i ? " .." : "..", stdout);
-	printf("%u: pte 0x%016lx pa 0x%016lx  va 0x%016lx %5s %s%s\n", e->index, e->pte, e->pa,
-		e->va, size_name(pt_shift(pt, e->depth)), flags, pt_is_leaf(e) ? "" : " table");
+	printf("%u: pte 0x%016lx pa 0x%016lx  va 0x%016lx %5s %s%s\n", e->index, e->pte, e->pa, e->va,
+		size_name(pt_shift(pt, e->depth)), flags, pt_is_leaf(e) ? "" : " table");
 }
 
 static int print_long(const char *path)

@@ -19,7 +19,7 @@ struct blkdev *blk_find(u32 rdev)
 {
 	struct blkdev *bd;
 
-	list_for_each_entry(bd, &devices, link)
+	list_for_each_entry (bd, &devices, link)
 		if (bd->rdev == rdev)
 			return bd;
 	return NULL;
@@ -29,7 +29,7 @@ struct blkdev *blk_find_name(const char *name)
 {
 	struct blkdev *bd;
 
-	list_for_each_entry(bd, &devices, link)
+	list_for_each_entry (bd, &devices, link)
 		if (strcmp(bd->name, name) == 0)
 			return bd;
 	return NULL;

@@ -9,7 +9,7 @@
 #include "lib/list.h"
 #include "lib/types.h"
 
-#define SECTOR_SIZE 512
+#define SECTOR_SIZE  512
 #define SECTOR_SHIFT 9
 
 enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH };
@@ -38,10 +38,10 @@ struct blkdev_ops {
 };
 
 struct blkdev {
-	char name[16];   /* "vda" */
-	u32 rdev;        /* Linux device number: makedev(254, 0) … */
+	char name[16]; /* "vda" */
+	u32 rdev;      /* Linux device number: makedev(254, 0) … */
 	u64 nr_sectors;
-	u32 max_segs;    /* of a request */
+	u32 max_segs; /* of a request */
 	u32 read_only;
 	const struct blkdev_ops *ops;
 	void *private;

@@ -23,7 +23,7 @@ static struct chardev *find_locked(u32 rdev)
 {
 	struct chardev *cd;
 
-	list_for_each_entry(cd, &devices, link)
+	list_for_each_entry (cd, &devices, link)
 		if (cd->rdev == rdev)
 			return cd;
 	return NULL;

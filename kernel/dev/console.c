@@ -8,8 +8,8 @@
 #include "lib/panic.h"
 
 #define BACKLOG_SIZE 16384u /* power of two */
-#define PIECE 64u
-#define ROOM_TO_WAKE 1024u  /* writers are woken when this much of the UART's ring is free */
+#define PIECE        64u
+#define ROOM_TO_WAKE 1024u /* writers are woken when this much of the UART's ring is free */
 
 static struct tty console;
 static struct {

@@ -45,8 +45,10 @@ static void probe_virtio(void)
 		u64 len = 0, size;
 		int node, best_node = -1, err;
 
-		fdt_for_each_compatible(&fdt, node, "virtio,mmio") {
-			if (fdt_reg(&fdt, node, 0, &pa, &size) == 0 && pa < below && pa >= best && fdt_enabled(&fdt, node)) {
+		fdt_for_each_compatible(&fdt, node, "virtio,mmio")
+		{
+			if (fdt_reg(&fdt, node, 0, &pa, &size) == 0 && pa < below && pa >= best &&
+				fdt_enabled(&fdt, node)) {
 				best = pa;
 				best_node = node;
 				len = size;
@@ -61,7 +63,7 @@ static void probe_virtio(void)
 		else if (err == -ENOTSUP)
 			pr_err("virtio: the device at 0x%lx is a legacy one; start QEMU with "
 			       "-global virtio-mmio.force-legacy=false",
-			       best);
+				best);
 	}
 }
 

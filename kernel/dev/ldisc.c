@@ -3,7 +3,7 @@
 #include "lib/string.h"
 
 /* Linux numbers; the same on all machines of interest. */
-#define SIGNO_INT 2
+#define SIGNO_INT  2
 #define SIGNO_QUIT 3
 #define SIGNO_TSTP 20
 
@@ -89,9 +89,7 @@ u32 ldisc_output(struct ldisc *ld, u8 c, u8 *out)
 			return 1;
 		memset(out, ' ', n);
 		return n;
-	case '\b':
-		ld->column -= ld->column > 0;
-		return 1;
+	case '\b': ld->column -= ld->column > 0; return 1;
 	default:
 		if ((oflag & OLCUC) && c >= 'a' && c <= 'z')
 			out[0] = (u8)(c - 32);

@@ -18,8 +18,8 @@
 #include "dev/termios.h"
 #include "lib/types.h"
 
-#define LDISC_SIZE 4096u
-#define LDISC_ECHO_SIZE 1024u
+#define LDISC_SIZE       4096u
+#define LDISC_ECHO_SIZE  1024u
 #define LDISC_OUTPUT_MAX 8u /* bytes that one written byte may become (a tab) */
 
 #define LDISC_END 0x100u /* this cell closes a line */

@@ -14,13 +14,13 @@
 #include "mm/slab.h"
 #include "sync/spinlock.h"
 
-#define PLIC_PRIORITY(source) (4ul * (source))
+#define PLIC_PRIORITY(source)        (4ul * (source))
 #define PLIC_ENABLE(context, source) (0x2000ul + 0x80ul * (context) + 4ul * ((source) / 32))
-#define PLIC_THRESHOLD(context) (0x200000ul + 0x1000ul * (context))
-#define PLIC_CLAIM(context) (0x200004ul + 0x1000ul * (context))
-#define PLIC_MAX_SOURCES 1024
-#define CPU_IRQ_S_EXTERNAL 9
-#define NO_CONTEXT (~0u)
+#define PLIC_THRESHOLD(context)      (0x200000ul + 0x1000ul * (context))
+#define PLIC_CLAIM(context)          (0x200004ul + 0x1000ul * (context))
+#define PLIC_MAX_SOURCES             1024
+#define CPU_IRQ_S_EXTERNAL           9
+#define NO_CONTEXT                   (~0u)
 
 struct irq_line {
 	irq_handler fn;
@@ -32,7 +32,7 @@ struct irq_line {
 static struct {
 	struct spinlock lock; /* enable bits and registration */
 	volatile void *regs;
-	u32 nr_sources;       /* 1 … nr_sources are valid */
+	u32 nr_sources; /* 1 … nr_sources are valid */
 	struct irq_line *lines;
 	u32 context[MAX_HARTS]; /* by hart index */
 } plic = {.lock = SPINLOCK_INIT("plic", RANK_IRQ)};
@@ -48,7 +48,7 @@ static u32 context_of_hart(const struct fdt *fdt, int node, u64 hartid)
 			continue;
 		for (u32 c = 0; c + 1 < cells; c += 2) {
 			if (fdt_prop_u32(fdt, node, "interrupts-extended", c, 0) == cpu.intc_phandle &&
-			    fdt_prop_u32(fdt, node, "interrupts-extended", c + 1, 0) == CPU_IRQ_S_EXTERNAL)
+				fdt_prop_u32(fdt, node, "interrupts-extended", c + 1, 0) == CPU_IRQ_S_EXTERNAL)
 				return c / 2;
 		}
 	}

@@ -15,29 +15,29 @@
 #include "mm/uio.h"
 #include "mm/usercopy.h"
 
-#define RING_SIZE 8192u /* power of two */
-#define CHUNK 256u
+#define RING_SIZE    8192u /* power of two */
+#define CHUNK        256u
 #define ROOM_TO_WAKE 1024u
-#define PTS_MAX (1u << 20) /* minors of one major */
+#define PTS_MAX      (1u << 20) /* minors of one major */
 
-#define TIOCSIG 0x40045436u
-#define TIOCGPTN 0x80045430u
+#define TIOCSIG    0x40045436u
+#define TIOCGPTN   0x80045430u
 #define TIOCSPTLCK 0x40045431u
 #define TIOCGPTLCK 0x80045439u
-#define FIONREAD 0x541b
-#define TIOCGPGRP 0x540f
-#define TIOCGSID 0x5429
+#define FIONREAD   0x541b
+#define TIOCGPGRP  0x540f
+#define TIOCGSID   0x5429
 
-#define SIGINT 2
+#define SIGINT  2
 #define SIGQUIT 3
 #define SIGTSTP 20
 
 struct pts {
 	struct chardev cd;
 	u32 number;
-	u32 busy;          /* [pts_lock] */
-	struct pty *pty;   /* [pts_lock] NULL when the master is closed */
-	struct list link;  /* all, by number [pts_lock] */
+	u32 busy;         /* [pts_lock] */
+	struct pty *pty;  /* [pts_lock] NULL when the master is closed */
+	struct list link; /* all, by number [pts_lock] */
 };
 
 /* All but the constant fields: [slave.lock]. */
@@ -175,7 +175,7 @@ static struct pts *pts_take_free(u32 *next)
 
 	*next = 0;
 	spin_lock(&pts_lock);
-	list_for_each_entry(s, &all_pts, link) {
+	list_for_each_entry (s, &all_pts, link) {
 		if (!s->busy) {
 			s->busy = 1;
 			found = s;
@@ -411,24 +411,17 @@ static long master_ioctl(struct chardev *cd, void *cookie, u32 cmd, u64 arg)
 	struct uptr user = uptr_make(arg);
 
 	switch (cmd) {
-	case TIOCGPTN:
-		return put_user_u32(user, p->pts->number);
-	case TIOCSPTLCK:
-		return set_locked(p, arg);
-	case TIOCGPTLCK:
-		return put_user_u32(user, READ_ONCE(p->locked));
-	case FIONREAD:
-		return put_user_u32(user, READ_ONCE(p->head) - READ_ONCE(p->tail));
+	case TIOCGPTN: return put_user_u32(user, p->pts->number);
+	case TIOCSPTLCK: return set_locked(p, arg);
+	case TIOCGPTLCK: return put_user_u32(user, READ_ONCE(p->locked));
+	case FIONREAD: return put_user_u32(user, READ_ONCE(p->head) - READ_ONCE(p->tail));
 	case TIOCSIG:
 		if (arg != SIGINT && arg != SIGQUIT && arg != SIGTSTP)
 			return -EINVAL;
 		return tty_signal_foreground(&p->slave, (int)arg);
-	case TIOCGPGRP:
-		return master_pid(p, &p->slave.pgrp, arg);
-	case TIOCGSID:
-		return master_pid(p, &p->slave.session, arg);
-	default:
-		return tty_ioctl_common(&p->slave, cmd, arg);
+	case TIOCGPGRP: return master_pid(p, &p->slave.pgrp, arg);
+	case TIOCGSID: return master_pid(p, &p->slave.session, arg);
+	default: return tty_ioctl_common(&p->slave, cmd, arg);
 	}
 }
 

@@ -24,8 +24,8 @@
 #include "sync/spinlock.h"
 #include "sync/waitq.h"
 
-#define POOL_BYTES 64
-#define STOCK_BYTES 224 /* generated at once for small requests; with the next key: four blocks */
+#define POOL_BYTES   64
+#define STOCK_BYTES  224        /* generated at once for small requests; with the next key: four blocks */
 #define RESEED_BYTES (1u << 20) /* ask the device again after this much output */
 
 static struct {

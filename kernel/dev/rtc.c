@@ -11,7 +11,7 @@
 #include "lib/fdt.h"
 #include "lib/log.h"
 
-#define TIME_LOW 0x00 /* reading it latches TIME_HIGH; the pair is ns since 1970 */
+#define TIME_LOW  0x00 /* reading it latches TIME_HIGH; the pair is ns since 1970 */
 #define TIME_HIGH 0x04
 
 static s64 wall_offset; /* wall - mono, ns; a single word, read and written atomically */

@@ -7,12 +7,12 @@
 #include "mm/slab.h"
 #include "mm/uio.h"
 
-#define CHUNK 256u              /* bytes moved in one go, on the stack */
+#define CHUNK         256u /* bytes moved in one go, on the stack */
 #define VTIME_UNIT_NS 100000000ul
-#define POLL_IN (0x1u | 0x40u)  /* POLLIN POLLRDNORM */
-#define POLL_OUT (0x4u | 0x100u)
-#define POLL_ERR 0x8u
-#define POLL_HUP 0x10u
+#define POLL_IN       (0x1u | 0x40u) /* POLLIN POLLRDNORM */
+#define POLL_OUT      (0x4u | 0x100u)
+#define POLL_ERR      0x8u
+#define POLL_HUP      0x10u
 
 void tty_setup(struct tty *t, const struct tty_driver *driver, u32 rdev)
 {
@@ -268,8 +268,8 @@ static int wait_between_bytes(struct tty_open *o, u32 min, u64 ns)
 
 	while (!can_read(o, min) && is_raw(t)) {
 		u32 had = nr_unread(t);
-		int err = wait_event_interruptible_timeout(&t->readers, nr_unread(t) != had || tty_is_hung(o),
-							   clock_mono_ns() + ns);
+		int err = wait_event_interruptible_timeout(
+			&t->readers, nr_unread(t) != had || tty_is_hung(o), clock_mono_ns() + ns);
 
 		if (err)
 			return nr_unread(t) ? 0 : err;

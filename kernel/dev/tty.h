@@ -17,16 +17,16 @@ struct tty;
 void pid_get(struct pid *p);
 void pid_put(struct pid *p);
 int pid_number(const struct pid *p);
-int tty_signal_group(struct pid *pgrp, int signo);           /* to every process of the group. Context: any */
-struct pid *tty_current_pgrp(void);                          /* of current; borrowed */
-struct pid *tty_current_session(void);                       /* of current; borrowed */
-int tty_current_is_leader(void);                             /* session leader? */
-struct tty *tty_current(void);                               /* controlling tty of current's session, referenced, or NULL (for /dev/tty) */
-void tty_set_current(struct tty *t);                         /* t becomes the controlling tty of current's session */
+int tty_signal_group(struct pid *pgrp, int signo); /* to every process of the group. Context: any */
+struct pid *tty_current_pgrp(void);                /* of current; borrowed */
+struct pid *tty_current_session(void);             /* of current; borrowed */
+int tty_current_is_leader(void);                   /* session leader? */
+struct tty *tty_current(void);       /* controlling tty of current's session, referenced, or NULL (for /dev/tty) */
+void tty_set_current(struct tty *t); /* t becomes the controlling tty of current's session */
 void tty_session_detach(struct pid *session, struct tty *t); /* hang-up: session loses its tty */
 /* 1: the caller may go on; 0 after the group was sent `signo` (return -ERESTARTSYS); -EIO for an orphaned group or blocked signal. */
 int tty_background_check(struct pid *tty_pgrp, int signo);
-int tty_find_pgrp(int pgid, struct pid **out);               /* a group in current's session, referenced; -ESRCH/-EPERM */
+int tty_find_pgrp(int pgid, struct pid **out); /* a group in current's session, referenced; -ESRCH/-EPERM */
 
 void tty_get(struct tty *t);
 void tty_put(struct tty *t);

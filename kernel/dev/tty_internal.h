@@ -22,23 +22,23 @@
 #include "sync/spinlock.h"
 #include "sync/waitq.h"
 
-#define SIGHUP 1
-#define SIGCONT 18
-#define SIGTTIN 21
-#define SIGTTOU 22
+#define SIGHUP   1
+#define SIGCONT  18
+#define SIGTTIN  21
+#define SIGTTOU  22
 #define SIGWINCH 28
 
-#define TTY_RDEV(major, minor) ((u32)(major) << 8 | ((u32)(minor) & 0xff) | ((u32)(minor) & ~0xffu) << 12)
+#define TTY_RDEV(major, minor) ((u32)(major) << 8 | ((u32)(minor)&0xff) | ((u32)(minor) & ~0xffu) << 12)
 
 /* put, room and flush_output are called under tty->lock, room also without. */
 struct tty_driver {
 	u32 (*put)(struct tty *t, const u8 *bytes, u32 n); /* takes what fits */
 	u32 (*room)(struct tty *t);
-	u32 (*pending)(struct tty *t);                     /* bytes on their way (tcdrain, TIOCOUTQ) */
-	void (*flush_output)(struct tty *t);               /* NULL: bytes taken cannot be called back */
-	void (*input_room)(struct tty *t);                 /* a reader made room. Not locked */
-	void (*closed)(struct tty *t);                     /* the last open file is gone; may be NULL. Locked */
-	void (*destroy)(struct tty *t);                    /* the last reference is gone */
+	u32 (*pending)(struct tty *t);       /* bytes on their way (tcdrain, TIOCOUTQ) */
+	void (*flush_output)(struct tty *t); /* NULL: bytes taken cannot be called back */
+	void (*input_room)(struct tty *t);   /* a reader made room. Not locked */
+	void (*closed)(struct tty *t);       /* the last open file is gone; may be NULL. Locked */
+	void (*destroy)(struct tty *t);      /* the last reference is gone */
 };
 
 #define PTS_MAJOR 136u
@@ -54,7 +54,7 @@ struct tty {
 	u32 generation;             /* rises with each hang-up */
 	u32 gone;                   /* never to be opened again: the master closed */
 	u32 nr_open;
-	u32 exclusive;              /* TIOCEXCL */
+	u32 exclusive; /* TIOCEXCL */
 	struct mutex read_turn, write_turn;
 	struct waitq readers, writers; /* writers: also who waits for output to drain */
 };

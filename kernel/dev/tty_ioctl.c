@@ -4,34 +4,34 @@
 #include "lib/string.h"
 #include "mm/usercopy.h"
 
-#define TCGETS 0x5401
-#define TCSETS 0x5402
-#define TCSETSW 0x5403
-#define TCSETSF 0x5404
-#define TCSBRK 0x5409
-#define TCXONC 0x540a
-#define TCFLSH 0x540b
-#define TIOCEXCL 0x540c
-#define TIOCNXCL 0x540d
-#define TIOCSCTTY 0x540e
-#define TIOCGPGRP 0x540f
-#define TIOCSPGRP 0x5410
-#define TIOCOUTQ 0x5411
-#define TIOCSTI 0x5412
+#define TCGETS     0x5401
+#define TCSETS     0x5402
+#define TCSETSW    0x5403
+#define TCSETSF    0x5404
+#define TCSBRK     0x5409
+#define TCXONC     0x540a
+#define TCFLSH     0x540b
+#define TIOCEXCL   0x540c
+#define TIOCNXCL   0x540d
+#define TIOCSCTTY  0x540e
+#define TIOCGPGRP  0x540f
+#define TIOCSPGRP  0x5410
+#define TIOCOUTQ   0x5411
+#define TIOCSTI    0x5412
 #define TIOCGWINSZ 0x5413
 #define TIOCSWINSZ 0x5414
-#define TIOCMGET 0x5415
-#define FIONREAD 0x541b
-#define TIOCNOTTY 0x5422
-#define TIOCGETD 0x5424
-#define TCSBRKP 0x5425
-#define TIOCGSID 0x5429
-#define TCGETS2 0x802c542au
-#define TCSETS2 0x402c542bu
-#define TCSETSW2 0x402c542cu
-#define TCSETSF2 0x402c542du
-#define TIOCGDEV 0x80045432u
-#define TIOCGEXCL 0x80045440u
+#define TIOCMGET   0x5415
+#define FIONREAD   0x541b
+#define TIOCNOTTY  0x5422
+#define TIOCGETD   0x5424
+#define TCSBRKP    0x5425
+#define TIOCGSID   0x5429
+#define TCGETS2    0x802c542au
+#define TCSETS2    0x402c542bu
+#define TCSETSW2   0x402c542cu
+#define TCSETSF2   0x402c542du
+#define TIOCGDEV   0x80045432u
+#define TIOCGEXCL  0x80045440u
 
 #define TIOCM_DTR 0x002u
 #define TIOCM_RTS 0x004u
@@ -54,7 +54,8 @@ static long termios_get(struct tty *t, u64 arg, size_t size)
 
 static bool has_drained(struct tty *t)
 {
-	return READ_ONCE(t->gone) || (READ_ONCE(t->ld.echo_head) == READ_ONCE(t->ld.echo_tail) && t->driver->pending(t) == 0);
+	return READ_ONCE(t->gone) ||
+		(READ_ONCE(t->ld.echo_head) == READ_ONCE(t->ld.echo_tail) && t->driver->pending(t) == 0);
 }
 
 static int drain(struct tty *t)
@@ -101,24 +102,15 @@ static long termios_set(struct tty *t, u64 arg, size_t size, enum apply_when whe
 static long termios_call(struct tty *t, u32 cmd, u64 arg)
 {
 	switch (cmd) {
-	case TCGETS:
-		return termios_get(t, arg, TERMIOS_OLD_SIZE);
-	case TCSETS:
-		return termios_set(t, arg, TERMIOS_OLD_SIZE, APPLY_NOW);
-	case TCSETSW:
-		return termios_set(t, arg, TERMIOS_OLD_SIZE, APPLY_DRAINED);
-	case TCSETSF:
-		return termios_set(t, arg, TERMIOS_OLD_SIZE, APPLY_FLUSHED);
-	case TCGETS2:
-		return termios_get(t, arg, sizeof(struct termios));
-	case TCSETS2:
-		return termios_set(t, arg, sizeof(struct termios), APPLY_NOW);
-	case TCSETSW2:
-		return termios_set(t, arg, sizeof(struct termios), APPLY_DRAINED);
-	case TCSETSF2:
-		return termios_set(t, arg, sizeof(struct termios), APPLY_FLUSHED);
-	default:
-		return -ENOTTY;
+	case TCGETS: return termios_get(t, arg, TERMIOS_OLD_SIZE);
+	case TCSETS: return termios_set(t, arg, TERMIOS_OLD_SIZE, APPLY_NOW);
+	case TCSETSW: return termios_set(t, arg, TERMIOS_OLD_SIZE, APPLY_DRAINED);
+	case TCSETSF: return termios_set(t, arg, TERMIOS_OLD_SIZE, APPLY_FLUSHED);
+	case TCGETS2: return termios_get(t, arg, sizeof(struct termios));
+	case TCSETS2: return termios_set(t, arg, sizeof(struct termios), APPLY_NOW);
+	case TCSETSW2: return termios_set(t, arg, sizeof(struct termios), APPLY_DRAINED);
+	case TCSETSF2: return termios_set(t, arg, sizeof(struct termios), APPLY_FLUSHED);
+	default: return -ENOTTY;
 	}
 }
 
@@ -272,18 +264,12 @@ static long give_up(struct tty *t)
 static long job_call(struct tty *t, u32 cmd, u64 arg)
 {
 	switch (cmd) {
-	case TIOCSCTTY:
-		return controls_caller(t) ? 0 : tty_make_controlling(t);
-	case TIOCNOTTY:
-		return give_up(t);
-	case TIOCGPGRP:
-		return controls_caller(t) ? put_pid(t, &t->pgrp, arg) : -ENOTTY;
-	case TIOCGSID:
-		return controls_caller(t) ? put_pid(t, &t->session, arg) : -ENOTTY;
-	case TIOCSPGRP:
-		return pgrp_set(t, arg);
-	default:
-		return -ENOTTY;
+	case TIOCSCTTY: return controls_caller(t) ? 0 : tty_make_controlling(t);
+	case TIOCNOTTY: return give_up(t);
+	case TIOCGPGRP: return controls_caller(t) ? put_pid(t, &t->pgrp, arg) : -ENOTTY;
+	case TIOCGSID: return controls_caller(t) ? put_pid(t, &t->session, arg) : -ENOTTY;
+	case TIOCSPGRP: return pgrp_set(t, arg);
+	default: return -ENOTTY;
 	}
 }
 
@@ -301,12 +287,9 @@ static u32 nr_readable(struct tty *t)
 long tty_ioctl_common(struct tty *t, u32 cmd, u64 arg)
 {
 	switch (cmd) {
-	case TIOCGWINSZ:
-		return winsize_get(t, arg);
-	case TIOCSWINSZ:
-		return winsize_set(t, arg);
-	default:
-		return termios_call(t, cmd, arg);
+	case TIOCGWINSZ: return winsize_get(t, arg);
+	case TIOCSWINSZ: return winsize_set(t, arg);
+	default: return termios_call(t, cmd, arg);
 	}
 }
 
@@ -316,33 +299,22 @@ static long misc_call(struct tty *t, u32 cmd, u64 arg)
 
 	switch (cmd) {
 	case TCSBRK:
-	case TCSBRKP:
-		return send_break(t);
-	case TCXONC:
-		return flow(t, arg);
-	case TCFLSH:
-		return flush(t, arg);
-	case FIONREAD:
-		return put_user_u32(p, nr_readable(t));
-	case TIOCOUTQ:
-		return put_user_u32(p, t->driver->pending(t));
-	case TIOCSTI:
-		return -EPERM; /* typing into one's own terminal is how sandboxes are left */
+	case TCSBRKP: return send_break(t);
+	case TCXONC: return flow(t, arg);
+	case TCFLSH: return flush(t, arg);
+	case FIONREAD: return put_user_u32(p, nr_readable(t));
+	case TIOCOUTQ: return put_user_u32(p, t->driver->pending(t));
+	case TIOCSTI: return -EPERM; /* typing into one's own terminal is how sandboxes are left */
 	case TIOCEXCL:
-	case TIOCNXCL:
-		WRITE_ONCE(t->exclusive, cmd == TIOCEXCL);
-		return 0;
-	case TIOCGEXCL:
-		return put_user_u32(p, READ_ONCE(t->exclusive));
+	case TIOCNXCL: WRITE_ONCE(t->exclusive, cmd == TIOCEXCL); return 0;
+	case TIOCGEXCL: return put_user_u32(p, READ_ONCE(t->exclusive));
 	case TIOCMGET:
-		return t->driver->flush_output ? -ENOTTY /* a pty has no modem lines */
-					       : put_user_u32(p, TIOCM_DTR | TIOCM_RTS | TIOCM_CTS | TIOCM_CAR | TIOCM_DSR);
-	case TIOCGETD:
-		return put_user_u32(p, 0); /* N_TTY */
-	case TIOCGDEV:
-		return put_user_u32(p, t->rdev);
-	default:
-		return -ENOTTY;
+		return t->driver->flush_output
+			? -ENOTTY /* a pty has no modem lines */
+			: put_user_u32(p, TIOCM_DTR | TIOCM_RTS | TIOCM_CTS | TIOCM_CAR | TIOCM_DSR);
+	case TIOCGETD: return put_user_u32(p, 0); /* N_TTY */
+	case TIOCGDEV: return put_user_u32(p, t->rdev);
+	default: return -ENOTTY;
 	}
 }
 

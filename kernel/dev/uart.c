@@ -20,26 +20,26 @@
 #define MCR 4
 #define LSR 5
 
-#define IER_RX BIT(0)
-#define IER_TX BIT(1)
+#define IER_RX               BIT(0)
+#define IER_TX               BIT(1)
 #define FCR_ENABLE_AND_CLEAR 0x07u
-#define LCR_8N1 0x03u
-#define MCR_DTR_RTS_OUT2 0x0bu
-#define LSR_READY BIT(0)
-#define LSR_THR_EMPTY BIT(5)
-#define FIFO_DEPTH 16u
+#define LCR_8N1              0x03u
+#define MCR_DTR_RTS_OUT2     0x0bu
+#define LSR_READY            BIT(0)
+#define LSR_THR_EMPTY        BIT(5)
+#define FIFO_DEPTH           16u
 
 #define RING_SIZE 4096u /* power of two */
 
 static struct {
 	struct spinlock lock; /* registers and ring */
 	volatile void *regs;
-	u32 shift;            /* distance of registers, log2 */
+	u32 shift; /* distance of registers, log2 */
 	u32 ier;
-	u32 head, tail;       /* free-running: head - tail bytes are queued */
+	u32 head, tail; /* free-running: head - tail bytes are queued */
 	char ring[RING_SIZE];
 	const struct uart_sink *sink;
-	u32 drained;          /* console_write emptied the ring: the sink is still to be told of the room */
+	u32 drained; /* console_write emptied the ring: the sink is still to be told of the room */
 	u32 panicking;
 } uart = {.lock = SPINLOCK_INIT("uart", RANK_UART)};
 

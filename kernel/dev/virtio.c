@@ -8,34 +8,34 @@
 #include "lib/log.h"
 #include "mm/frame.h"
 
-#define REG_MAGIC 0x000
-#define REG_VERSION 0x004
-#define REG_DEVICE_ID 0x008
-#define REG_DEVICE_FEATURES 0x010
+#define REG_MAGIC               0x000
+#define REG_VERSION             0x004
+#define REG_DEVICE_ID           0x008
+#define REG_DEVICE_FEATURES     0x010
 #define REG_DEVICE_FEATURES_SEL 0x014
-#define REG_DRIVER_FEATURES 0x020
+#define REG_DRIVER_FEATURES     0x020
 #define REG_DRIVER_FEATURES_SEL 0x024
-#define REG_QUEUE_SEL 0x030
-#define REG_QUEUE_NUM_MAX 0x034
-#define REG_QUEUE_NUM 0x038
-#define REG_QUEUE_READY 0x044
-#define REG_QUEUE_NOTIFY 0x050
-#define REG_INTERRUPT_STATUS 0x060
-#define REG_INTERRUPT_ACK 0x064
-#define REG_STATUS 0x070
-#define REG_QUEUE_DESC 0x080
-#define REG_QUEUE_DRIVER 0x090
-#define REG_QUEUE_DEVICE 0x0a0
-#define REG_CONFIG_GENERATION 0x0fc
-#define REG_CONFIG 0x100
+#define REG_QUEUE_SEL           0x030
+#define REG_QUEUE_NUM_MAX       0x034
+#define REG_QUEUE_NUM           0x038
+#define REG_QUEUE_READY         0x044
+#define REG_QUEUE_NOTIFY        0x050
+#define REG_INTERRUPT_STATUS    0x060
+#define REG_INTERRUPT_ACK       0x064
+#define REG_STATUS              0x070
+#define REG_QUEUE_DESC          0x080
+#define REG_QUEUE_DRIVER        0x090
+#define REG_QUEUE_DEVICE        0x0a0
+#define REG_CONFIG_GENERATION   0x0fc
+#define REG_CONFIG              0x100
 
 #define STATUS_ACKNOWLEDGE 1u
-#define STATUS_DRIVER 2u
-#define STATUS_DRIVER_OK 4u
+#define STATUS_DRIVER      2u
+#define STATUS_DRIVER_OK   4u
 #define STATUS_FEATURES_OK 8u
-#define STATUS_FAILED 128u
+#define STATUS_FAILED      128u
 
-#define DESC_NEXT 1u
+#define DESC_NEXT  1u
 #define DESC_WRITE 2u
 
 #define VIRTIO_MAGIC 0x74726976u /* "virt" */
@@ -66,7 +66,7 @@ struct virtq_used {
 
 /* Places of the three parts in the queue's page. */
 #define AVAIL_OFFSET (VIRTQ_SIZE * sizeof(struct virtq_desc))
-#define USED_OFFSET ALIGN_UP(AVAIL_OFFSET + sizeof(struct virtq_avail), 4)
+#define USED_OFFSET  ALIGN_UP(AVAIL_OFFSET + sizeof(struct virtq_avail), 4)
 static_assert(USED_OFFSET + sizeof(struct virtq_used) <= PAGE_SIZE, "a queue fits one page");
 
 static u32 reg_read(struct virtio_device *dev, u32 reg)

@@ -9,7 +9,7 @@
 
 #include "lib/types.h"
 
-#define VIRTIO_ID_BLOCK 2
+#define VIRTIO_ID_BLOCK   2
 #define VIRTIO_ID_ENTROPY 4
 
 #define VIRTIO_F_VERSION_1 BIT(32)
@@ -18,8 +18,8 @@
 
 struct virtio_device {
 	volatile void *regs;
-	u32 id;     /* VIRTIO_ID_* */
-	u32 source; /* interrupt */
+	u32 id;       /* VIRTIO_ID_* */
+	u32 source;   /* interrupt */
 	u64 features; /* agreed */
 };
 
@@ -45,7 +45,7 @@ int virtio_probe(struct virtio_device *dev, paddr_t pa, u64 len, u32 source);
 /* Resets it and agrees on `wanted` as far as it offers them. -EIO when it refuses. */
 int virtio_negotiate(struct virtio_device *dev, u64 wanted);
 int virtq_init(struct virtq *q, struct virtio_device *dev, u32 index); /* -ENOMEM, -ENODEV */
-void virtio_start(struct virtio_device *dev); /* DRIVER_OK */
+void virtio_start(struct virtio_device *dev);                          /* DRIVER_OK */
 void virtio_fail(struct virtio_device *dev);
 u32 virtio_config32(struct virtio_device *dev, u32 offset);
 u64 virtio_config64(struct virtio_device *dev, u32 offset);

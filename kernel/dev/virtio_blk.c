@@ -17,17 +17,17 @@
 #include "sync/spinlock.h"
 
 #define F_SEG_MAX BIT(2)
-#define F_RO BIT(5)
-#define F_FLUSH BIT(9)
+#define F_RO      BIT(5)
+#define F_FLUSH   BIT(9)
 
 #define CONFIG_CAPACITY 0
-#define CONFIG_SEG_MAX 12
+#define CONFIG_SEG_MAX  12
 
-#define TYPE_IN 0u
-#define TYPE_OUT 1u
+#define TYPE_IN    0u
+#define TYPE_OUT   1u
 #define TYPE_FLUSH 4u
 
-#define MAX_SEGS 64u
+#define MAX_SEGS         64u
 #define VIRTIO_BLK_MAJOR 254u
 
 struct vblk_header {
@@ -88,8 +88,8 @@ static int issue(struct vblk *vb, struct blk_req *rq)
 	s->header = (struct vblk_header){.type = types[rq->op], .sector = rq->sector};
 	pieces[n++] = (struct virtq_piece){kva_to_phys(&s->header), sizeof(s->header), VIRTQ_TO_DEVICE};
 	for (u32 i = 0; i < rq->nr_segs; i++)
-		pieces[n++] = (struct virtq_piece){rq->segs[i].pa, rq->segs[i].len,
-						   rq->op == BLK_READ ? VIRTQ_FROM_DEVICE : VIRTQ_TO_DEVICE};
+		pieces[n++] = (struct virtq_piece){
+			rq->segs[i].pa, rq->segs[i].len, rq->op == BLK_READ ? VIRTQ_FROM_DEVICE : VIRTQ_TO_DEVICE};
 	pieces[n++] = (struct virtq_piece){kva_to_phys(&s->status), 1, VIRTQ_FROM_DEVICE};
 	err = virtq_add(&vb->queue, pieces, n, s);
 	if (err < 0)
@@ -171,7 +171,7 @@ static void vblk_interrupt(void *arg)
 		list_del(&rq->link);
 		if (rq->error < 0 && rq->op != BLK_FLUSH)
 			pr_err("%s: I/O error, %s sector %lu", vb->bd.name, rq->op == BLK_READ ? "read" : "write",
-			       rq->sector);
+				rq->sector);
 		rq->done(rq, rq->error);
 	}
 }

@@ -12,12 +12,12 @@
 #include "lib/string.h"
 #include "mm/uio.h"
 
-#define BLKROGET 0x125e
-#define BLKGETSIZE 0x1260
-#define BLKFLSBUF 0x1261
-#define BLKSSZGET 0x1268
-#define BLKPBSZGET 0x127b
-#define BLKBSZGET 0x80081270ul
+#define BLKROGET     0x125e
+#define BLKGETSIZE   0x1260
+#define BLKFLSBUF    0x1261
+#define BLKSSZGET    0x1268
+#define BLKPBSZGET   0x127b
+#define BLKBSZGET    0x80081270ul
 #define BLKGETSIZE64 0x80081272ul
 
 static inline struct blkdev *cache_bdev(const struct pagecache *pc)
@@ -204,16 +204,10 @@ static s64 bdev_seek(struct file *f, s64 off, int whence)
 	s64 size = (s64)inode_size(bdev_inode(file_bdev(f)));
 
 	switch (whence) {
-	case 0:
-		break;
-	case 1:
-		off += f->pos;
-		break;
-	case 2:
-		off += size;
-		break;
-	default:
-		return -EINVAL;
+	case 0: break;
+	case 1: off += f->pos; break;
+	case 2: off += size; break;
+	default: return -EINVAL;
 	}
 	if (off < 0)
 		return -EINVAL;
@@ -227,21 +221,14 @@ static long bdev_ioctl(struct file *f, u32 cmd, u64 arg)
 	struct uptr out = uptr_make(arg);
 
 	switch (cmd) {
-	case BLKGETSIZE64:
-		return put_user_u64(out, bd->nr_sectors << SECTOR_SHIFT);
-	case BLKGETSIZE:
-		return put_user_u64(out, bd->nr_sectors);
+	case BLKGETSIZE64: return put_user_u64(out, bd->nr_sectors << SECTOR_SHIFT);
+	case BLKGETSIZE: return put_user_u64(out, bd->nr_sectors);
 	case BLKSSZGET:
-	case BLKPBSZGET:
-		return put_user_u32(out, SECTOR_SIZE);
-	case BLKBSZGET:
-		return put_user_u32(out, (u32)PAGE_SIZE);
-	case BLKROGET:
-		return put_user_u32(out, bd->read_only);
-	case BLKFLSBUF:
-		return bdev_sync(bd);
-	default:
-		return -ENOTTY;
+	case BLKPBSZGET: return put_user_u32(out, SECTOR_SIZE);
+	case BLKBSZGET: return put_user_u32(out, (u32)PAGE_SIZE);
+	case BLKROGET: return put_user_u32(out, bd->read_only);
+	case BLKFLSBUF: return bdev_sync(bd);
+	default: return -ENOTTY;
 	}
 }
 

@@ -39,7 +39,7 @@ static void buf_set(struct buf *out, struct superblock *sb, u64 blk, struct fram
 	out->data = (u8 *)frame_kva(f) + (off & (PAGE_SIZE - 1));
 }
 
-#define READ_TRIES 20u
+#define READ_TRIES    20u
 #define READ_PAUSE_NS 10000000ul
 
 /*
@@ -139,7 +139,8 @@ void buf_readahead(struct superblock *sb, u64 blk, u32 nr)
 	if (nr == 0 || buf_locate(sb, blk, &off) < 0)
 		return;
 	end = off + (u64)nr * sb->block_size;
-	pagecache_readahead(buf_cache(sb), off >> PAGE_SHIFT, (u32)(((end - 1) >> PAGE_SHIFT) - (off >> PAGE_SHIFT) + 1));
+	pagecache_readahead(
+		buf_cache(sb), off >> PAGE_SHIFT, (u32)(((end - 1) >> PAGE_SHIFT) - (off >> PAGE_SHIFT) + 1));
 }
 
 /* A write of the old contents that is under way must not come after one of the new owner's: wait for it. */

@@ -18,8 +18,8 @@ struct inode;
 struct superblock;
 
 struct buf {
-	u64 blk;      /* block number in units of the file system's block size */
-	u8 *data;     /* block_size bytes */
+	u64 blk;  /* block number in units of the file system's block size */
+	u8 *data; /* block_size bytes */
 	struct frame *frame;
 	struct superblock *sb;
 };

@@ -10,7 +10,7 @@
 static u32 chrdev_flags(const struct file *f)
 {
 	return (f->flags & O_NONBLOCK ? CDEV_NONBLOCK : 0) | (f->mode & FMODE_READ ? CDEV_READ : 0) |
-	       (f->mode & FMODE_WRITE ? CDEV_WRITE : 0) | (f->flags & O_NOCTTY ? CDEV_NOCTTY : 0);
+		(f->mode & FMODE_WRITE ? CDEV_WRITE : 0) | (f->flags & O_NOCTTY ? CDEV_NOCTTY : 0);
 }
 
 static ssize_t chrdev_read(struct file *f, struct uio *uio, s64 *pos)

@@ -34,7 +34,8 @@ struct dentry *dentry_find_locked(struct dentry *parent, const char *name, u32 l
 {
 	struct dentry *d;
 
-	hlist_for_each_entry(d, dcache_bucket(parent, hash), hash_link) {
+	hlist_for_each_entry(d, dcache_bucket(parent, hash), hash_link)
+	{
 		if (d->hash == hash && d->parent == parent && d->len == len && memcmp(d->name, name, len) == 0)
 			return d;
 	}
@@ -273,7 +274,7 @@ static void dentry_prune_children(struct dentry *d)
 	do {
 		unused = NULL;
 		spin_lock(&dcache_lock);
-		list_for_each_entry(child, &d->children, siblings) {
+		list_for_each_entry (child, &d->children, siblings) {
 			if (refcount_read(&child->refs) == 0) {
 				unused = child;
 				break;

@@ -12,12 +12,12 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define DEVFS_NODE BIT(40)
-#define DEVFS_BLOCK BIT(32)
-#define DEVFS_POS_CHAR BIT(40)
+#define DEVFS_NODE      BIT(40)
+#define DEVFS_BLOCK     BIT(32)
+#define DEVFS_POS_CHAR  BIT(40)
 #define DEVFS_POS_BLOCK BIT(41)
-#define GID_TTY 5u
-#define GID_DISK 6u
+#define GID_TTY         5u
+#define GID_DISK        6u
 
 static struct inode_ops devfs_root_ops, devfs_pts_ops;
 static struct super_ops devfs_super_ops;

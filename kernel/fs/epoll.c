@@ -26,19 +26,19 @@
 #include "mm/slab.h"
 #include "sync/waitq.h"
 
-#define EPOLL_CTL_ADD 1
-#define EPOLL_CTL_DEL 2
-#define EPOLL_CTL_MOD 3
-#define EPOLLET (1u << 31)
-#define EPOLLONESHOT (1u << 30)
-#define EPOLLWAKEUP (1u << 29)
+#define EPOLL_CTL_ADD  1
+#define EPOLL_CTL_DEL  2
+#define EPOLL_CTL_MOD  3
+#define EPOLLET        (1u << 31)
+#define EPOLLONESHOT   (1u << 30)
+#define EPOLLWAKEUP    (1u << 29)
 #define EPOLLEXCLUSIVE (1u << 28)
-#define PRIVATE_BITS (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
-#define ALWAYS (POLLERR | POLLHUP)
+#define PRIVATE_BITS   (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
+#define ALWAYS         (POLLERR | POLLHUP)
 
 #define EPOLL_MAX_HEIGHT 4u
-#define MAX_HOOKS 4u
-#define BATCH 64u /* events of one epoll_wait at most, on the stack */
+#define MAX_HOOKS        4u
+#define BATCH            64u /* events of one epoll_wait at most, on the stack */
 
 static_assert(RANK_EPOLL_READY + 2 * EPOLL_MAX_HEIGHT + 1 < RANK_LOCK_WAIT, "ranks of nested instances");
 
@@ -60,11 +60,11 @@ struct epoll_hook {
 struct watch {
 	struct tree_node node;
 	struct epoll *ep;
-	struct file *file;         /* borrowed: the watch goes before the file does */
+	struct file *file; /* borrowed: the watch goes before the file does */
 	int fd;
-	u32 events;                /* asked; 0: reported once, not asked again yet (EPOLLONESHOT) [ep->lock] */
+	u32 events; /* asked; 0: reported once, not asked again yet (EPOLLONESHOT) [ep->lock] */
 	u64 data;
-	struct list ready_link;    /* [ep->lock] */
+	struct list ready_link; /* [ep->lock] */
 	struct watch *next_of_file;
 	u32 nr_hooks;
 	struct epoll_hook hooks[MAX_HOOKS];
@@ -348,8 +348,7 @@ static int control_locked(struct epoll *ep, int op, int fd, struct file *f, u32 
 	struct watch *w = watch_find(ep, f, fd);
 
 	switch (op) {
-	case EPOLL_CTL_ADD:
-		return w ? -EEXIST : watch_add(ep, f, fd, events, data);
+	case EPOLL_CTL_ADD: return w ? -EEXIST : watch_add(ep, f, fd, events, data);
 	case EPOLL_CTL_DEL:
 		if (!w)
 			return -ENOENT;

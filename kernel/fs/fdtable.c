@@ -20,13 +20,13 @@
 #include "mm/slab.h"
 
 #define FDTABLE_FIRST 64u
-#define FDTABLE_MAX (1u << 20)
+#define FDTABLE_MAX   (1u << 20)
 
 struct fdtable {
 	struct refcount refs, lookers;
 	struct spinlock lock;
-	u32 size;        /* multiple of 64 */
-	u32 lowest;      /* no free descriptor below */
+	u32 size;   /* multiple of 64 */
+	u32 lowest; /* no free descriptor below */
 	struct file **files;
 	u64 *used, *cloexec;
 	struct file *first_files[FDTABLE_FIRST];
@@ -122,7 +122,8 @@ struct fdtable *fdtable_copy(struct fdtable *from)
 		spin_unlock(&from->lock);
 	}
 	t->lowest = from->lowest;
-	bitmap_for_each_set(fd, from->used, from->size) {
+	bitmap_for_each_set(fd, from->used, from->size)
+	{
 		struct file *f = from->files[fd];
 
 		if (!f) {
@@ -173,7 +174,8 @@ void fdtable_put(struct fdtable *t)
 
 	if (!refcount_put(&t->refs))
 		return;
-	bitmap_for_each_set(fd, t->used, t->size) {
+	bitmap_for_each_set(fd, t->used, t->size)
+	{
 		struct file *f;
 
 		spin_lock(&t->lock);
@@ -195,7 +197,9 @@ int fd_peek(struct fdtable *t, int fd, struct fd_info *out)
 		f = t->files[fd];
 	if (f)
 		*out = (struct fd_info){
-			.pos = READ_ONCE(f->pos), .mode = f->mode, .ino = f->inode ? f->inode->ino : 0,
+			.pos = READ_ONCE(f->pos),
+			.mode = f->mode,
+			.ino = f->inode ? f->inode->ino : 0,
 			.flags = f->flags | (bitmap_test(t->cloexec, (u64)fd) ? (u32)O_CLOEXEC : 0),
 		};
 	spin_unlock(&t->lock);

@@ -8,7 +8,7 @@
 #include "mm/uio.h"
 
 #define FIONREAD 0x541b
-#define SIGXFSZ 25
+#define SIGXFSZ  25
 
 static struct slab_cache *file_cache;
 static struct atomic64 nr_open;
@@ -231,15 +231,9 @@ static s64 file_seek_generic(struct file *f, s64 off, int whence)
 	s64 base;
 
 	switch (whence) {
-	case 0: /* SEEK_SET */
-		base = 0;
-		break;
-	case 1: /* SEEK_CUR */
-		base = f->pos;
-		break;
-	case 2: /* SEEK_END */
-		base = (s64)size;
-		break;
+	case 0: /* SEEK_SET */ base = 0; break;
+	case 1: /* SEEK_CUR */ base = f->pos; break;
+	case 2: /* SEEK_END */ base = (s64)size; break;
 	case 3: /* SEEK_DATA: everything up to the end counts as data */
 	case 4: /* SEEK_HOLE */
 		if (off < 0 || (u64)off >= size)
@@ -248,8 +242,7 @@ static s64 file_seek_generic(struct file *f, s64 off, int whence)
 		if (whence == 4)
 			off = (s64)size;
 		break;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 	if (__builtin_add_overflow(base, off, &base))
 		return -EOVERFLOW;
@@ -285,7 +278,7 @@ void file_accessed(struct file *f)
 		return;
 	now = time_wall();
 	if (inode->atime.sec > inode->mtime.sec && inode->atime.sec > inode->ctime.sec &&
-	    now.sec - inode->atime.sec < 86400)
+		now.sec - inode->atime.sec < 86400)
 		return;
 	if (inode->atime.sec == now.sec && inode->atime.sec >= inode->mtime.sec && inode->atime.sec >= inode->ctime.sec)
 		return;

@@ -31,15 +31,15 @@
 struct dentry {
 	struct hlist_node hash_link;
 	struct dentry *parent;
-	const char *name;    /* NUL-terminated: short_name, or allocated */
+	const char *name; /* NUL-terminated: short_name, or allocated */
 	u32 hash, len;
 	struct inode *inode; /* NULL: there is no such name */
 	struct superblock *sb;
 	struct refcount refs;
-	u32 mounted;         /* mounts on it */
-	struct list lru;     /* when on it: maybe unused */
+	u32 mounted;     /* mounts on it */
+	struct list lru; /* when on it: maybe unused */
 	struct list siblings, children;
-	struct list names;   /* in inode->names */
+	struct list names; /* in inode->names */
 	char short_name[DENTRY_SHORT_NAME];
 };
 
@@ -49,8 +49,8 @@ struct mount {
 	struct dentry *root;   /* referenced */
 	struct mount *parent;  /* referenced; NULL: the root mount, or detached */
 	struct dentry *mountpoint;
-	struct list link;      /* all mounts, in order of mounting */
-	u32 flags;             /* MOUNT_* of this place */
+	struct list link; /* all mounts, in order of mounting */
+	u32 flags;        /* MOUNT_* of this place */
 	u32 attached;
 	u32 nr_children;
 	char *source;
@@ -148,9 +148,9 @@ void inode_owner_for(const struct inode *dir, u32 *mode, u32 *uid, u32 *gid);
 
 /* ---- perm.c ---- */
 
-#define MAY_EXEC 1u
+#define MAY_EXEC  1u
 #define MAY_WRITE 2u
-#define MAY_READ 4u
+#define MAY_READ  4u
 /* Search permission without the lock being dropped: 0, -EACCES; -EAGAIN: inode_permission must be asked (it may sleep). */
 int perm_may_search_locked(const struct inode *dir);
 int perm_may_create(struct inode *dir);
@@ -171,17 +171,17 @@ enum last_kind { LAST_NORMAL, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
  * Whatever may sleep first pins the place, drops the lock, and retakes it afterwards.
  */
 struct walk {
-	struct path place;       /* where it stands; valid under dcache_lock or while pinned */
-	struct path pin;         /* referenced, or NULLs */
+	struct path place;        /* where it stands; valid under dcache_lock or while pinned */
+	struct path pin;          /* referenced, or NULLs */
 	struct dentry *pin_child; /* referenced, or NULL */
 	struct fs_context *ctx;
-	const char *cursor;      /* the rest of the name */
-	char *owned;             /* buffer of the rest after a symlink, or NULL */
+	const char *cursor; /* the rest of the name */
+	char *owned;        /* buffer of the rest after a symlink, or NULL */
 	u32 nr_links;
 	struct qstr last;
 	u32 last_hash;
 	enum last_kind last_kind;
-	u32 slashes;             /* after the last component */
+	u32 slashes; /* after the last component */
 };
 
 /* Locks the cache and stands at the start. -ENOENT: nothing is mounted yet (not locked). */
@@ -197,8 +197,8 @@ int walk_push_link(struct walk *w, struct dentry *link);
 void walk_unlock(struct walk *w);
 /* References w->place into *out and ends the walk (lock dropped, pins put). */
 void walk_take(struct walk *w, struct path *out);
-void walk_end(struct walk *w);    /* locked: ends it without a result */
-void walk_abort(struct walk *w);  /* not locked: the same */
+void walk_end(struct walk *w);   /* locked: ends it without a result */
+void walk_abort(struct walk *w); /* not locked: the same */
 
 /* A walk to the parent, unlocked, for operations by name. place is referenced by w->pin. */
 int walk_parent(struct walk *w, const struct path *dir, const char *name);
@@ -210,7 +210,8 @@ struct fs_context *fs_context_or_kernel(void);
 /* ---- open.c, chrdev.c ---- */
 
 int chrdev_open(struct file *f);
-extern const struct file_ops file_ops_none; /* every operation refused: O_PATH, failed opens, directories without iterate */
+extern const struct file_ops
+	file_ops_none; /* every operation refused: O_PATH, failed opens, directories without iterate */
 
 /* ---- file.c ---- */
 
@@ -223,8 +224,8 @@ extern struct fs_type tmpfs_type;
 void tmpfs_init(void);
 void devfs_init(void);
 /* Sets up sb as an empty tmpfs with these operations for its directories. */
-int tmpfs_fill(struct superblock *sb, const char *options, const struct inode_ops *dir_ops, const struct file_ops *dir_fops,
-	       u32 root_mode);
+int tmpfs_fill(struct superblock *sb, const char *options, const struct inode_ops *dir_ops,
+	const struct file_ops *dir_fops, u32 root_mode);
 /* Makes a directory or a link inside a tmpfs that is being mounted. */
 int tmpfs_add_dir(struct inode *dir, const char *name, u32 mode, struct inode **out);
 int tmpfs_add_link(struct inode *dir, const char *name, const char *target);
@@ -237,5 +238,5 @@ u64 tmpfs_next_ino(struct superblock *sb);
 
 /* ---- implemented by other files of fs/ ---- */
 
-void ext_init(void);                              /* ext/: registers its types */
-void procfs_init(void);                           /* procfs.c: likewise */
+void ext_init(void);    /* ext/: registers its types */
+void procfs_init(void); /* procfs.c: likewise */

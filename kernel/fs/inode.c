@@ -35,7 +35,7 @@ static struct inode *icache_find_locked(struct superblock *sb, u64 ino)
 {
 	struct inode *inode;
 
-	list_for_each_entry(inode, icache_bucket(sb, ino), hash_link) {
+	list_for_each_entry (inode, icache_bucket(sb, ino), hash_link) {
 		if (inode->ino == ino && inode->sb == sb)
 			return inode;
 	}
@@ -229,7 +229,7 @@ static void inode_queue_dirty(struct inode *inode, u32 flag)
 		return; /* queued already, or nothing to write to */
 	mutex_lock(&sb->dirty_lock);
 	if (!(atomic_fetch_or(&inode->state, flag) & (INODE_DIRTY | INODE_DIRTY_PAGES)) &&
-	    list_empty(&inode->dirty_link)) {
+		list_empty(&inode->dirty_link)) {
 		inode->dirty_since = clock_mono_ns();
 		list_add_tail(&inode->dirty_link, &sb->dirty);
 	}
@@ -407,7 +407,7 @@ static void super_destroy_deferred(struct superblock *sb)
 	do {
 		found = NULL;
 		spin_lock(&icache_lock);
-		list_for_each_entry(inode, &icache_deferred, lru_link) {
+		list_for_each_entry (inode, &icache_deferred, lru_link) {
 			if (inode->sb == sb) {
 				found = inode;
 				list_del(&inode->lru_link);
@@ -488,7 +488,7 @@ void inode_evict_orphans(struct superblock *sb)
 		struct inode *inode, *found = NULL;
 
 		spin_lock(&icache_lock);
-		list_for_each_entry(inode, &sb->inodes, sb_link) {
+		list_for_each_entry (inode, &sb->inodes, sb_link) {
 			if (inode->nlink == 0 && !(inode_state(inode) & (INODE_FREEING | INODE_BAD | INODE_NEW))) {
 				found = inode;
 				inode_get_locked(inode);
@@ -512,7 +512,7 @@ int inode_check_no_writers(struct superblock *sb)
 	int err = 0;
 
 	spin_lock(&icache_lock);
-	list_for_each_entry(inode, &sb->inodes, sb_link) {
+	list_for_each_entry (inode, &sb->inodes, sb_link) {
 		if ((s32)atomic_read(&inode->writers) > 0 || (inode->nlink == 0 && refcount_read(&inode->refs) != 0)) {
 			err = -EBUSY;
 			break;

@@ -32,30 +32,30 @@ struct blkdev;
 struct uio;
 struct path;
 
-#define NAME_MAX 255
-#define PATH_MAX 4096
+#define NAME_MAX    255
+#define PATH_MAX    4096
 #define SYMLOOP_MAX 40
-#define LINK_MAX 65000
+#define LINK_MAX    65000
 
 /* st_mode */
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-#define S_IFLNK 0120000
-#define S_IFREG 0100000
-#define S_IFBLK 0060000
-#define S_IFDIR 0040000
-#define S_IFCHR 0020000
-#define S_IFIFO 0010000
-#define S_ISUID 04000
-#define S_ISGID 02000
-#define S_ISVTX 01000
-#define S_ISLNK(m) (((m) & S_IFMT) == S_IFLNK)
-#define S_ISREG(m) (((m) & S_IFMT) == S_IFREG)
-#define S_ISDIR(m) (((m) & S_IFMT) == S_IFDIR)
-#define S_ISCHR(m) (((m) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(m) (((m) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+#define S_IFMT      0170000
+#define S_IFSOCK    0140000
+#define S_IFLNK     0120000
+#define S_IFREG     0100000
+#define S_IFBLK     0060000
+#define S_IFDIR     0040000
+#define S_IFCHR     0020000
+#define S_IFIFO     0010000
+#define S_ISUID     04000
+#define S_ISGID     02000
+#define S_ISVTX     01000
+#define S_ISLNK(m)  (((m)&S_IFMT) == S_IFLNK)
+#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
+#define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 
 struct timespec64 {
 	s64 sec;
@@ -76,15 +76,15 @@ struct inode_attr {
 	u64 size;
 	struct timespec64 atime, mtime, ctime;
 };
-#define ATTR_MODE BIT(0)
-#define ATTR_UID BIT(1)
-#define ATTR_GID BIT(2)
-#define ATTR_SIZE BIT(3)
-#define ATTR_ATIME BIT(4)
-#define ATTR_MTIME BIT(5)
-#define ATTR_CTIME BIT(6)
+#define ATTR_MODE      BIT(0)
+#define ATTR_UID       BIT(1)
+#define ATTR_GID       BIT(2)
+#define ATTR_SIZE      BIT(3)
+#define ATTR_ATIME     BIT(4)
+#define ATTR_MTIME     BIT(5)
+#define ATTR_CTIME     BIT(6)
 #define ATTR_TIMES_NOW BIT(7) /* with ATIME/MTIME: "now" was asked for, so write permission suffices */
-#define ATTR_OPEN BIT(8)      /* with SIZE: through a file open for writing (ftruncate): no permission check */
+#define ATTR_OPEN      BIT(8) /* with SIZE: through a file open for writing (ftruncate): no permission check */
 
 enum rename_flags { RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2 };
 
@@ -97,7 +97,8 @@ struct dir_sink; /* fs/file.h */
 struct inode_ops {
 	/* -ENOENT when there is no such name. */
 	int (*lookup)(struct inode *dir, const struct qstr *name, struct inode **out);
-	int (*create)(struct inode *dir, const struct qstr *name, u32 mode, u32 rdev, struct inode **out); /* any S_IF but DIR, LNK */
+	int (*create)(struct inode *dir, const struct qstr *name, u32 mode, u32 rdev,
+		struct inode **out); /* any S_IF but DIR, LNK */
 	int (*mkdir)(struct inode *dir, const struct qstr *name, u32 mode, struct inode **out);
 	int (*symlink)(struct inode *dir, const struct qstr *name, const char *target, struct inode **out);
 	int (*link)(struct inode *dir, const struct qstr *name, struct inode *target);
@@ -105,7 +106,7 @@ struct inode_ops {
 	int (*rmdir)(struct inode *dir, const struct qstr *name, struct inode *target); /* -ENOTEMPTY */
 	/* `victim` (or NULL) is what new_name is now. Flags RENAME_EXCHANGE only (NOREPLACE is the VFS's). */
 	int (*rename)(struct inode *old_dir, const struct qstr *old_name, struct inode *moved, struct inode *new_dir,
-		      const struct qstr *new_name, struct inode *victim, u32 flags);
+		const struct qstr *new_name, struct inode *victim, u32 flags);
 	/* O_TMPFILE: an inode without a name, nlink 0. NULL: -EOPNOTSUPP. */
 	int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out);
 	/* Target text into buf (PATH_MAX), NUL-terminated; returns its length. */
@@ -125,21 +126,21 @@ struct inode_ops {
 	int (*permission)(struct inode *inode, u32 mask);
 };
 
-#define INODE_NEW BIT(0)
-#define INODE_DIRTY BIT(1)   /* attributes differ from disk */
-#define INODE_FREEING BIT(2)
-#define INODE_BAD BIT(3)     /* could not be read: every operation is -EIO */
+#define INODE_NEW         BIT(0)
+#define INODE_DIRTY       BIT(1) /* attributes differ from disk */
+#define INODE_FREEING     BIT(2)
+#define INODE_BAD         BIT(3) /* could not be read: every operation is -EIO */
 #define INODE_DIRTY_PAGES BIT(4)
-#define INODE_LINKABLE BIT(5) /* O_TMPFILE without O_EXCL: may be linked although nlink is 0 */
+#define INODE_LINKABLE    BIT(5) /* O_TMPFILE without O_EXCL: may be linked although nlink is 0 */
 
 struct inode {
 	u64 ino;
 	u32 mode, nlink;
 	u32 uid, gid;
-	u32 rdev;               /* of a device node */
+	u32 rdev; /* of a device node */
 	u32 generation;
-	u64 size;               /* [lock; read by i_size_read without] */
-	u64 blocks;             /* 512-byte units in use */
+	u64 size;   /* [lock; read by i_size_read without] */
+	u64 blocks; /* 512-byte units in use */
 	struct timespec64 atime, mtime, ctime;
 	struct superblock *sb;
 	const struct inode_ops *ops;
@@ -147,10 +148,10 @@ struct inode {
 	struct rwlock lock;
 	struct pagecache pages; /* regular files, block devices, directories and symlinks of ext */
 	struct refcount refs;
-	struct atomic state;    /* INODE_* */
-	struct atomic writers;  /* open for writing; negative: being executed (ETXTBSY) */
-	struct waitq waitq;     /* state changes */
-	struct list hash_link;  /* [inode cache lock] */
+	struct atomic state;   /* INODE_* */
+	struct atomic writers; /* open for writing; negative: being executed (ETXTBSY) */
+	struct waitq waitq;    /* state changes */
+	struct list hash_link; /* [inode cache lock] */
 	struct list lru_link;
 	struct list sb_link;
 	struct list dirty_link; /* [sb->dirty_lock] */
@@ -177,16 +178,16 @@ struct super_ops {
 	int (*inode_write)(struct inode *inode);
 	/* Last reference of an inode with nlink 0: give back its blocks and number. The page cache is already empty. */
 	void (*inode_evict)(struct inode *inode);
-	int (*sync)(struct superblock *sb);      /* metadata to disk, device flush */
+	int (*sync)(struct superblock *sb); /* metadata to disk, device flush */
 	int (*statfs)(struct superblock *sb, struct statfs_info *out);
 	int (*remount)(struct superblock *sb, u32 flags, const char *options);
-	void (*unmount)(struct superblock *sb);  /* everything is written; free sb->private */
+	void (*unmount)(struct superblock *sb); /* everything is written; free sb->private */
 };
 
-#define MOUNT_RDONLY 1u /* MS_* numbers */
-#define MOUNT_NOSUID 2u
-#define MOUNT_NODEV 4u
-#define MOUNT_NOEXEC 8u
+#define MOUNT_RDONLY  1u /* MS_* numbers */
+#define MOUNT_NOSUID  2u
+#define MOUNT_NODEV   4u
+#define MOUNT_NOEXEC  8u
 #define MOUNT_NOATIME 1024u
 
 struct superblock {
@@ -194,18 +195,18 @@ struct superblock {
 	const struct super_ops *ops;
 	struct blkdev *bdev; /* or NULL */
 	u32 block_size;
-	u32 flags;           /* MOUNT_* in force for the whole superblock */
-	u32 dev;             /* st_dev */
-	u64 max_size;        /* largest file */
-	struct inode *root;  /* referenced */
+	u32 flags;                /* MOUNT_* in force for the whole superblock */
+	u32 dev;                  /* st_dev */
+	u64 max_size;             /* largest file */
+	struct inode *root;       /* referenced */
 	struct mutex rename_lock; /* RANK_RENAME: directory renames */
 	struct mutex dirty_lock;
-	struct list dirty;   /* inodes to write */
-	struct list inodes;  /* all cached [inode cache lock] */
+	struct list dirty;    /* inodes to write */
+	struct list inodes;   /* all cached [inode cache lock] */
 	struct refcount refs; /* mounts */
 	struct list link;
 	struct dentry *root_dentry; /* fs/mount.c: the name of root; referenced */
-	u32 pins_inodes;     /* tmpfs: every linked inode holds a reference on itself */
+	u32 pins_inodes;            /* tmpfs: every linked inode holds a reference on itself */
 	void *private;
 };
 
@@ -229,9 +230,10 @@ void inode_publish(struct inode *inode);
 /* Undo of inode_create before publishing. */
 void inode_abandon(struct inode *inode);
 void inode_get(struct inode *inode);
-void inode_put(struct inode *inode); /* may sleep */
-void inode_mark_dirty(struct inode *inode);       /* attributes. May sleep */
-void inode_mark_pages_dirty(struct inode *inode); /* its page cache has dirty pages; called without pc->lock. May sleep */
+void inode_put(struct inode *inode);        /* may sleep */
+void inode_mark_dirty(struct inode *inode); /* attributes. May sleep */
+void inode_mark_pages_dirty(
+	struct inode *inode); /* its page cache has dirty pages; called without pc->lock. May sleep */
 /* For a fresh inode: type, permissions, owner (fsuid), group (fsgid, or dir's when that is setgid), times. */
 void inode_init_owner(struct inode *inode, const struct inode *dir, u32 mode);
 void inode_apply_attr(struct inode *inode, const struct inode_attr *attr);
@@ -264,10 +266,10 @@ int cred_in_group(u32 gid);
 u32 task_umask(void);
 void task_raise(int signo); /* to current: SIGXFSZ, SIGPIPE */
 #define SIGNAL_FILE_SIZE 25 /* SIGXFSZ */
-#define RLIMIT_FSIZE 1
+#define RLIMIT_FSIZE     1
 u64 task_rlimit(u32 which); /* RLIMIT_* current soft limit */
 
-void fs_init(void);        /* caches, types, root mount waits for fs_mount_root */
+void fs_init(void);                               /* caches, types, root mount waits for fs_mount_root */
 int fs_mount_root(const char *device, u32 flags); /* "vda" … ; names what is missing in the log */
 void fs_sync_all(void);
 /* The next mounted superblock, referenced; prev's reference is dropped. NULL: first / end. For sync and the flusher. */

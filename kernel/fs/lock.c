@@ -13,7 +13,7 @@ struct file_lock {
 	enum lock_kind kind;
 	enum record_owner record_owner;
 	s16 type;
-	u64 start, end;   /* both inclusive */
+	u64 start, end; /* both inclusive */
 	int pid;
 };
 
@@ -56,9 +56,9 @@ static struct file_lock *lock_conflict(struct lock_set *set, const struct file_l
 {
 	struct file_lock *l;
 
-	list_for_each_entry(l, &set->locks, link) {
+	list_for_each_entry (l, &set->locks, link) {
 		if (l->kind == rq->kind && l->owner != rq->owner && l->start <= rq->end && rq->start <= l->end &&
-		    (l->type == F_WRLCK || rq->type == F_WRLCK))
+			(l->type == F_WRLCK || rq->type == F_WRLCK))
 			return l;
 	}
 	return NULL;
@@ -75,7 +75,7 @@ static bool lock_would_deadlock(void *owner, void *blocker)
 		if (blocker == owner)
 			return true;
 		found = false;
-		list_for_each_entry(w, &lock_waiters, link) {
+		list_for_each_entry (w, &lock_waiters, link) {
 			if (w->owner == blocker) {
 				blocker = w->blocker;
 				found = true;
@@ -95,7 +95,7 @@ static u32 lock_apply(struct lock_set *set, struct file_lock *rq, struct file_lo
 	struct file_lock *l, *n;
 	u32 used = 0;
 
-	list_for_each_entry_safe(l, n, &set->locks, link) {
+	list_for_each_entry_safe (l, n, &set->locks, link) {
 		u64 before = rq->start ? rq->start - 1 : 0, after = rq->end == ~0ul ? ~0ul : rq->end + 1;
 
 		if (l->owner != rq->owner || l->kind != rq->kind)
@@ -200,17 +200,10 @@ int lock_flock(struct file *f, int op)
 	enum lock_wait wait = op & LOCK_NB ? LOCK_NOWAIT : LOCK_WAIT;
 
 	switch (op & ~LOCK_NB) {
-	case LOCK_SH:
-		rq.type = F_RDLCK;
-		break;
-	case LOCK_EX:
-		rq.type = F_WRLCK;
-		break;
-	case LOCK_UN:
-		rq.type = F_UNLCK;
-		break;
-	default:
-		return -EINVAL;
+	case LOCK_SH: rq.type = F_RDLCK; break;
+	case LOCK_EX: rq.type = F_WRLCK; break;
+	case LOCK_UN: rq.type = F_UNLCK; break;
+	default: return -EINVAL;
 	}
 	if ((f->mode & FMODE_PATH) || !f->inode)
 		return -EBADF;
@@ -223,17 +216,10 @@ static int lock_range(struct file *f, const struct flock_k *fl, u64 *start, u64 
 	s64 base, first, last;
 
 	switch (fl->whence) {
-	case 0:
-		base = 0;
-		break;
-	case 1:
-		base = f->pos;
-		break;
-	case 2:
-		base = (s64)inode_size(f->inode);
-		break;
-	default:
-		return -EINVAL;
+	case 0: base = 0; break;
+	case 1: base = f->pos; break;
+	case 2: base = (s64)inode_size(f->inode); break;
+	default: return -EINVAL;
 	}
 	if (__builtin_add_overflow(base, fl->start, &first))
 		return -EOVERFLOW;
@@ -300,7 +286,7 @@ static void lock_release_owner(struct inode *inode, void *owner)
 
 	mutex_lock(&lock_mutex);
 	set = inode->locks;
-	list_for_each_entry_safe(l, n, &set->locks, link) {
+	list_for_each_entry_safe (l, n, &set->locks, link) {
 		if (l->owner != owner)
 			continue;
 		list_del(&l->link);
@@ -327,7 +313,7 @@ void lock_release_inode(struct inode *inode)
 	struct lock_set *set = inode->locks;
 	struct file_lock *l, *n;
 
-	list_for_each_entry_safe(l, n, &set->locks, link)
+	list_for_each_entry_safe (l, n, &set->locks, link)
 		kfree(l);
 	kfree(set);
 	inode->locks = NULL;

@@ -47,7 +47,8 @@ static struct mount *mount_on_locked(const struct mount *parent, const struct de
 {
 	struct mount *m;
 
-	list_for_each_entry_reverse(m, &mounts, link) {
+	list_for_each_entry_reverse(m, &mounts, link)
+	{
 		if (m->mountpoint == d && m->parent == parent)
 			return m;
 	}
@@ -209,7 +210,7 @@ static struct mount *mount_leaf_locked(struct mount *m)
 	struct mount *c;
 
 	while (m->nr_children) {
-		list_for_each_entry(c, &mounts, link) {
+		list_for_each_entry (c, &mounts, link) {
 			if (c->parent == m)
 				break;
 		}
@@ -277,11 +278,12 @@ static void mount_options(const struct mount *m, char *buf, size_t size)
 	u32 flags = mount_flags(m);
 
 	snprintf(buf, size, "%s%s%s%s,%s", flags & MOUNT_RDONLY ? "ro" : "rw", flags & MOUNT_NOSUID ? ",nosuid" : "",
-		 flags & MOUNT_NODEV ? ",nodev" : "", flags & MOUNT_NOEXEC ? ",noexec" : "",
-		 flags & MOUNT_NOATIME ? "noatime" : "relatime");
+		flags & MOUNT_NODEV ? ",nodev" : "", flags & MOUNT_NOEXEC ? ",noexec" : "",
+		flags & MOUNT_NOATIME ? "noatime" : "relatime");
 }
 
-void mount_for_each(int (*fn)(void *arg, const char *source, const char *where, const char *type, const char *options), void *arg)
+void mount_for_each(
+	int (*fn)(void *arg, const char *source, const char *where, const char *type, const char *options), void *arg)
 {
 	char *buf = kmalloc(PATH_MAX, 0), options[64];
 	struct mount *m;
@@ -341,7 +343,8 @@ static void mount_root_explain(const char *device, int err)
 	struct blkdev *bd = blk_next(NULL);
 
 	if (!bd) {
-		pr_err("fs: no block device: pass one with -drive file=IMAGE,if=none,format=raw,id=d0 -device virtio-blk-device,drive=d0");
+		pr_err("fs: no block device: pass one with -drive file=IMAGE,if=none,format=raw,id=d0 -device "
+		       "virtio-blk-device,drive=d0");
 		return;
 	}
 	if (!blk_find_name(strncmp(device, "/dev/", 5) == 0 ? device + 5 : device)) {
@@ -350,8 +353,9 @@ static void mount_root_explain(const char *device, int err)
 			pr_err("fs:   there is /dev/%s, %lu KiB", bd->name, bd->nr_sectors / 2);
 		return;
 	}
-	pr_err("fs: %s holds no file system that can be mounted (error %d): make one with mke2fs -t ext4 -O ^has_journal,^metadata_csum,^64bit",
-	       device, -err);
+	pr_err("fs: %s holds no file system that can be mounted (error %d): make one with mke2fs -t ext4 -O "
+	       "^has_journal,^metadata_csum,^64bit",
+		device, -err);
 }
 
 int fs_mount_root(const char *device, u32 flags)

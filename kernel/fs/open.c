@@ -20,19 +20,13 @@ static int open_check_type(const struct path *p, const struct inode *inode, u32 
 	u32 want = open_wants(flags);
 
 	switch (inode->mode & S_IFMT) {
-	case S_IFLNK:
-		return -ELOOP;
-	case S_IFDIR:
-		return (want & MAY_WRITE) || (flags & O_CREAT) ? -EISDIR : 0;
-	case S_IFREG:
-		return (want & MAY_WRITE) && mount_is_rdonly(p->mount) ? -EROFS : 0;
+	case S_IFLNK: return -ELOOP;
+	case S_IFDIR: return (want & MAY_WRITE) || (flags & O_CREAT) ? -EISDIR : 0;
+	case S_IFREG: return (want & MAY_WRITE) && mount_is_rdonly(p->mount) ? -EROFS : 0;
 	case S_IFCHR:
-	case S_IFBLK:
-		return mount_flags(p->mount) & MOUNT_NODEV ? -EACCES : 0;
-	case S_IFSOCK:
-		return -ENXIO;
-	default:
-		return 0;
+	case S_IFBLK: return mount_flags(p->mount) & MOUNT_NODEV ? -EACCES : 0;
+	case S_IFSOCK: return -ENXIO;
+	default: return 0;
 	}
 }
 
@@ -57,13 +51,9 @@ static int open_by_type(struct file *f)
 	struct inode *inode = f->inode;
 
 	switch (inode->mode & S_IFMT) {
-	case S_IFCHR:
-		return chrdev_open(f);
-	case S_IFBLK:
-		f->ops = &bdev_file_ops;
-		return f->ops->open(f);
-	case S_IFIFO:
-		return fifo_open(f);
+	case S_IFCHR: return chrdev_open(f);
+	case S_IFBLK: f->ops = &bdev_file_ops; return f->ops->open(f);
+	case S_IFIFO: return fifo_open(f);
 	default:
 		if (inode->fops)
 			f->ops = inode->fops;

@@ -8,8 +8,8 @@
 #include "lib/string.h"
 #include "sync/sched.h"
 
-#define READ_RUN 32u  /* pages of one read request */
-#define WRITE_RUN 32u /* pages of one write request */
+#define READ_RUN      32u /* pages of one read request */
+#define WRITE_RUN     32u /* pages of one write request */
 #define READAHEAD_MIN 4u
 #define READAHEAD_MAX 32u
 
@@ -207,7 +207,8 @@ int pagecache_get(struct pagecache *pc, u64 pgoff, struct frame **out)
 	for (;;) {
 		f = pagecache_find(pc, pgoff);
 		if (!f) {
-			err = pc->ops->read ? read_run(pc, pgoff, readahead_size(pc, pgoff)) : make_zero_page(pc, pgoff);
+			err = pc->ops->read ? read_run(pc, pgoff, readahead_size(pc, pgoff))
+					    : make_zero_page(pc, pgoff);
 			if (err < 0)
 				return err;
 			continue;

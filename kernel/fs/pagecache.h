@@ -39,20 +39,21 @@ struct pagecache_ops {
 };
 
 struct pagecache {
-	struct memobj obj;   /* what mm maps; obj.owner == this pagecache */
+	struct memobj obj; /* what mm maps; obj.owner == this pagecache */
 	struct inode *inode;
 	const struct pagecache_ops *ops; /* NULL ops->read: pages are born zero (tmpfs) */
 	struct spinlock lock;
-	struct index index;  /* mark 0: dirty, mark 1: write-back */
+	struct index index; /* mark 0: dirty, mark 1: write-back */
 	u64 nr_pages;
 	u32 flags;
 #define PAGECACHE_PINNED BIT(0) /* tmpfs: pages are the only copy, never reclaimed */
-#define PAGECACHE_SECTORS BIT(1) /* a block device: only sectors in frame->dirty_blocks are written (bdev_mark_sectors) */
+#define PAGECACHE_SECTORS \
+	BIT(1)                /* a block device: only sectors in frame->dirty_blocks are written (bdev_mark_sectors) */
 	u64 ra_next, ra_size; /* readahead: page expected next, window */
 	int wb_error;         /* first write-back error since the last fsync reported it */
 };
 
-#define PC_DIRTY 0
+#define PC_DIRTY     0
 #define PC_WRITEBACK 1
 
 void pagecache_init(struct pagecache *pc, struct inode *inode, const struct pagecache_ops *ops);
@@ -86,8 +87,8 @@ void pagecache_drop(struct pagecache *pc);
 
 /* Global write-back: `flusher` kernel thread, wakes at 5 s age, or when dirty pages exceed a part of RAM; writers are slowed. */
 void writeback_init(void);
-void writeback_kick(void);    /* wakes the flusher. Context: any */
-void writeback_balance(void); /* called after dirtying; may sleep */
+void writeback_kick(void);         /* wakes the flusher. Context: any */
+void writeback_balance(void);      /* called after dirtying; may sleep */
 void pagecache_reclaim_init(void); /* registers the shrinker */
 /* Implemented by proc: starts a kernel thread. 0 or -errno. */
 int kthread_start(const char *name, void (*fn)(void *), void *arg);

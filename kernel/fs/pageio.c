@@ -5,7 +5,7 @@
 #include "lib/errno.h"
 #include "mm/slab.h"
 
-#define PAGEIO_SEGS 32u
+#define PAGEIO_SEGS  32u
 #define PAGEIO_ERROR BIT(63) /* in frame->spare, above the count of pieces under way */
 
 struct pageio_req {

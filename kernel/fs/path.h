@@ -25,9 +25,9 @@ void path_get(const struct path *p);
 void path_put(const struct path *p);
 struct inode *path_inode(const struct path *p); /* borrowed; never NULL for a found path */
 
-#define WALK_FOLLOW BIT(0)    /* follow a final symlink */
-#define WALK_DIRECTORY BIT(1) /* the result must be one */
-#define WALK_EMPTY BIT(2)     /* AT_EMPTY_PATH: "" means dir itself */
+#define WALK_FOLLOW       BIT(0) /* follow a final symlink */
+#define WALK_DIRECTORY    BIT(1) /* the result must be one */
+#define WALK_EMPTY        BIT(2) /* AT_EMPTY_PATH: "" means dir itself */
 #define WALK_NO_AUTOMOUNT 0
 
 /* `name` relative to dir (NULL: current's cwd; absolute: current's root). Referenced result. */
@@ -35,12 +35,12 @@ int path_walk(const struct path *dir, const char *name, u32 flags, struct path *
 
 /* The parent directory and the last component, for create/remove. `last` points into name's copy held in ctx. */
 struct path_parent {
-	struct path dir;     /* referenced */
-	char *buf;           /* the walk's copy, owned */
-	const char *last;    /* final component, NUL-terminated */
+	struct path dir;  /* referenced */
+	char *buf;        /* the walk's copy, owned */
+	const char *last; /* final component, NUL-terminated */
 	u32 len;
-	u32 trailing_slash;  /* there was one */
-	u32 last_kind;       /* 0 ordinary, 1 ".", 2 "..", 3 "/" */
+	u32 trailing_slash; /* there was one */
+	u32 last_kind;      /* 0 ordinary, 1 ".", 2 "..", 3 "/" */
 };
 int path_walk_parent(const struct path *dir, const char *name, struct path_parent *out);
 void path_parent_put(struct path_parent *pp);
@@ -58,7 +58,8 @@ int path_unlink(const struct path *dir, const char *name);
 int path_rmdir(const struct path *dir, const char *name);
 int path_symlink(const char *target, const struct path *dir, const char *name);
 int path_link(const struct path *old, const struct path *dir, const char *name);
-int path_rename(const struct path *old_dir, const char *old_name, const struct path *new_dir, const char *new_name, u32 flags);
+int path_rename(
+	const struct path *old_dir, const char *old_name, const struct path *new_dir, const char *new_name, u32 flags);
 struct inode_attr;
 int path_setattr(const struct path *p, struct inode_attr *attr); /* chmod, chown, truncate, utimes: checks and does */
 int path_readlink(const struct path *p, char *buf, size_t size);
@@ -72,7 +73,8 @@ int mount_remove(const struct path *where, u32 flags); /* -EBUSY; MNT_DETACH 2 *
 u32 mount_flags(const struct mount *m);
 struct superblock *mount_sb(const struct mount *m);
 /* For /proc/mounts: calls fn with source, mount point, type, options. */
-void mount_for_each(int (*fn)(void *arg, const char *source, const char *where, const char *type, const char *options), void *arg);
+void mount_for_each(
+	int (*fn)(void *arg, const char *source, const char *where, const char *type, const char *options), void *arg);
 int mount_want_write(const struct mount *m); /* 0 or -EROFS */
 
 /* ---- where a process stands; shared by CLONE_FS ---- */

@@ -235,12 +235,9 @@ out_end:
 static int rmdir_kind_error(enum last_kind kind)
 {
 	switch (kind) {
-	case LAST_DOT:
-		return -EINVAL;
-	case LAST_DOTDOT:
-		return -ENOTEMPTY;
-	default:
-		return -EBUSY;
+	case LAST_DOT: return -EINVAL;
+	case LAST_DOTDOT: return -ENOTEMPTY;
+	default: return -EBUSY;
 	}
 }
 
@@ -291,7 +288,7 @@ struct rename_op {
 	struct dentry *old, *new; /* referenced */
 	struct inode *locked[2];  /* children locked, in order */
 	u32 flags;
-	u32 cross;                /* the parents differ */
+	u32 cross; /* the parents differ */
 };
 
 static void rename_lock_dirs(struct rename_op *r)
@@ -381,7 +378,7 @@ static int rename_lookup(struct rename_op *r)
 static int rename_check_kinds(const struct rename_op *r)
 {
 	u32 old_is_dir = S_ISDIR(r->old->inode->mode);
-	u32 new_is_dir = r->new->inode && S_ISDIR(r->new->inode->mode);
+	u32 new_is_dir = r->new->inode &&S_ISDIR(r->new->inode->mode);
 
 	if (!old_is_dir && (r->from.slashes || (r->to.slashes && !(r->flags & RENAME_EXCHANGE))))
 		return -ENOTDIR;
@@ -440,8 +437,8 @@ static int rename_do(struct rename_op *r)
 	if (victim == r->old->inode)
 		return 0; /* two links of one file: nothing to do */
 	rename_lock_children(r);
-	err = r->from_dir->ops->rename(r->from_dir, &r->from.last, r->old->inode, r->to_dir, &r->to.last, victim,
-				       r->flags & RENAME_EXCHANGE);
+	err = r->from_dir->ops->rename(
+		r->from_dir, &r->from.last, r->old->inode, r->to_dir, &r->to.last, victim, r->flags & RENAME_EXCHANGE);
 	if (!err && victim && S_ISDIR(victim->mode) && !(r->flags & RENAME_EXCHANGE) && victim->nlink)
 		inode_set_nlink(victim, 0);
 	rename_unlock_children(r);
@@ -472,7 +469,8 @@ static int rename_locked(struct rename_op *r)
 	return err;
 }
 
-int path_rename(const struct path *old_dir, const char *old_name, const struct path *new_dir, const char *new_name, u32 flags)
+int path_rename(
+	const struct path *old_dir, const char *old_name, const struct path *new_dir, const char *new_name, u32 flags)
 {
 	struct rename_op r = {.flags = flags};
 	int err;

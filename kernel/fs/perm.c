@@ -79,7 +79,7 @@ static int perm_chown(const struct inode *inode, const struct inode_attr *attr)
 	if ((attr->valid & ATTR_UID) && (attr->uid != inode->uid || cred->fsuid != inode->uid))
 		return -EPERM;
 	if ((attr->valid & ATTR_GID) && attr->gid != inode->gid &&
-	    (cred->fsuid != inode->uid || (attr->gid != cred->fsgid && !cred_in_group(attr->gid))))
+		(cred->fsuid != inode->uid || (attr->gid != cred->fsgid && !cred_in_group(attr->gid))))
 		return -EPERM;
 	return 0;
 }
@@ -136,7 +136,7 @@ int perm_setattr(struct inode *inode, struct inode_attr *attr)
 	if (err)
 		return err;
 	if ((attr->valid & (ATTR_UID | ATTR_GID)) && !(attr->valid & ATTR_MODE) && !S_ISDIR(inode->mode) &&
-	    (inode->mode & (S_ISUID | S_ISGID))) {
+		(inode->mode & (S_ISUID | S_ISGID))) {
 		attr->valid |= ATTR_MODE;
 		attr->mode = perm_mode_without_setid(inode->mode);
 	} else if ((attr->valid & ATTR_MODE) && (attr->mode & S_ISGID) && cred_current()->fsuid != 0) {
@@ -231,7 +231,7 @@ int path_access(const struct path *p, u32 mask)
 	struct inode *inode = path_inode(p);
 
 	if ((mask & MAY_WRITE) && !S_ISCHR(inode->mode) && !S_ISBLK(inode->mode) && !S_ISFIFO(inode->mode) &&
-	    !S_ISSOCK(inode->mode) && mount_want_write(p->mount) != 0)
+		!S_ISSOCK(inode->mode) && mount_want_write(p->mount) != 0)
 		return -EROFS;
 	if ((mask & MAY_EXEC) && S_ISREG(inode->mode) && (mount_flags(p->mount) & MOUNT_NOEXEC))
 		return -EACCES;

@@ -30,17 +30,17 @@
 
 #define DEFAULT_PAGES (PIPE_DEFAULT_SIZE / PAGE_SIZE)
 #define PIPE_MAX_SIZE (1ul << 20)
-#define FIONREAD 0x541b
-#define SIGPIPE 13
-#define EVENT_IN (POLLIN | POLLRDNORM)
-#define EVENT_OUT (POLLOUT | POLLWRNORM)
+#define FIONREAD      0x541b
+#define SIGPIPE       13
+#define EVENT_IN      (POLLIN | POLLRDNORM)
+#define EVENT_OUT     (POLLOUT | POLLWRNORM)
 
 struct pipe {
 	struct mutex lock;
-	u64 tail;   /* < size */
+	u64 tail; /* < size */
 	u64 bytes;
-	u64 size;   /* nr_pages * PAGE_SIZE */
-	u8 **pages; /* NULL: not allocated yet */
+	u64 size;                       /* nr_pages * PAGE_SIZE */
+	u8 **pages;                     /* NULL: not allocated yet */
 	u32 nr_readers, nr_writers;     /* open ends */
 	u32 reader_opens, writer_opens; /* ever: a FIFO's open waits for the other's to change */
 	u32 users;                      /* open files, and opens under way */
@@ -556,7 +556,7 @@ static u64 pipes_scan(u64 nr_frames)
 	u64 freed = 0;
 
 	spin_lock(&pipes_lock);
-	list_for_each_entry(p, &pipes, link) {
+	list_for_each_entry (p, &pipes, link) {
 		if (freed >= nr_frames)
 			break;
 		if (mutex_trylock(&p->lock)) {

@@ -5,7 +5,7 @@
 
 struct file;
 
-#define PIPE_BUF 4096
+#define PIPE_BUF          4096
 #define PIPE_DEFAULT_SIZE 65536
 
 /* out[0] reads, out[1] writes. flags: O_NONBLOCK, O_DIRECT refused by the caller. -ENOMEM, -ENFILE. */

@@ -36,7 +36,7 @@ struct poll_table {
 	struct task *task;
 	struct file *file; /* being looked at */
 	u32 triggered;
-	u32 nr;            /* entries in use, in the fixed ones or the newest chunk */
+	u32 nr; /* entries in use, in the fixed ones or the newest chunk */
 	int err;
 	struct poll_chunk *chunks;
 	struct poll_entry fixed[FIXED_ENTRIES];
@@ -221,9 +221,9 @@ long poll_files(struct pollfd_k *fds, u32 nr, u64 deadline_ns)
 
 /* ---- select ---- */
 
-#define SELECT_IN (POLLIN | POLLRDNORM | POLLHUP | POLLERR)
-#define SELECT_OUT (POLLOUT | POLLWRNORM | POLLERR)
-#define SELECT_EXCEPT POLLPRI
+#define SELECT_IN         (POLLIN | POLLRDNORM | POLLHUP | POLLERR)
+#define SELECT_OUT        (POLLOUT | POLLWRNORM | POLLERR)
+#define SELECT_EXCEPT     POLLPRI
 #define SELECT_FAST_WORDS 4u
 
 static const u32 select_bits[3] = {SELECT_IN, SELECT_OUT, SELECT_EXCEPT};

@@ -25,7 +25,7 @@ struct fs_type *fs_type_find(const char *name)
 	struct fs_type *t, *found = NULL;
 
 	spin_lock(&supers_lock);
-	list_for_each_entry(t, &fs_types, link) {
+	list_for_each_entry (t, &fs_types, link) {
 		if (strcmp(t->name, name) == 0) {
 			found = t;
 			break;
@@ -94,7 +94,7 @@ static struct superblock *super_find_shared(struct fs_type *type, struct blkdev 
 
 	*err = 0;
 	spin_lock(&supers_lock);
-	list_for_each_entry(sb, &supers, link) {
+	list_for_each_entry (sb, &supers, link) {
 		if (sb->bdev != bd)
 			continue;
 		if (sb->type != type || !refcount_get_not_zero(&sb->refs))

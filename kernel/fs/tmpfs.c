@@ -16,9 +16,9 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 
-#define TMPFS_FIRST_COOKIE 2
+#define TMPFS_FIRST_COOKIE  2
 #define TMPFS_FIRST_BUCKETS 8u
-#define TMPFS_ENTRY_SIZE 20 /* what an entry adds to a directory's st_size, as elsewhere */
+#define TMPFS_ENTRY_SIZE    20 /* what an entry adds to a directory's st_size, as elsewhere */
 
 struct tmpfs_entry {
 	struct hlist_node hash_link;
@@ -99,7 +99,8 @@ static struct tmpfs_entry *tmpfs_find(struct inode *dir, const struct qstr *name
 	u32 hash = dentry_hash(name->name, name->len);
 	struct tmpfs_entry *e;
 
-	hlist_for_each_entry(e, tmpfs_bucket(td, hash), hash_link) {
+	hlist_for_each_entry(e, tmpfs_bucket(td, hash), hash_link)
+	{
 		if (e->hash == hash && e->len == name->len && memcmp(e->name, name->name, name->len) == 0)
 			return e;
 	}
@@ -119,7 +120,7 @@ static void tmpfs_grow_hash(struct tmpfs_dir *td)
 		kfree(td->buckets);
 	td->buckets = buckets;
 	td->nr_buckets = nr;
-	list_for_each_entry(e, &td->entries, link)
+	list_for_each_entry (e, &td->entries, link)
 		hlist_add_head(&e->hash_link, tmpfs_bucket(td, e->hash));
 }
 
@@ -212,17 +213,14 @@ static void tmpfs_set_ops(struct inode *inode)
 		inode->ops = ts->dir_ops;
 		inode->fops = ts->dir_fops;
 		break;
-	case S_IFLNK:
-		inode->ops = &tmpfs_link_ops;
-		break;
+	case S_IFLNK: inode->ops = &tmpfs_link_ops; break;
 	case S_IFREG:
 		inode->ops = &tmpfs_file_inode_ops;
 		inode->fops = &tmpfs_file_ops;
 		inode->pages.ops = &tmpfs_pagecache_ops;
 		inode->pages.flags |= PAGECACHE_PINNED;
 		break;
-	default:
-		inode->ops = &tmpfs_file_inode_ops;
+	default: inode->ops = &tmpfs_file_inode_ops;
 	}
 }
 
@@ -254,7 +252,7 @@ static void tmpfs_free_dir(struct tmpfs_dir *td)
 {
 	struct tmpfs_entry *e, *n;
 
-	list_for_each_entry_safe(e, n, &td->entries, link)
+	list_for_each_entry_safe (e, n, &td->entries, link)
 		kfree(e);
 	if (td->buckets != td->first)
 		kfree(td->buckets);
@@ -412,7 +410,7 @@ static int tmpfs_exchange(struct inode *old_dir, struct tmpfs_entry *a, struct i
 }
 
 static int tmpfs_rename(struct inode *old_dir, const struct qstr *old_name, struct inode *moved, struct inode *new_dir,
-			const struct qstr *new_name, struct inode *victim, u32 flags)
+	const struct qstr *new_name, struct inode *victim, u32 flags)
 {
 	struct tmpfs_entry *from = tmpfs_find(old_dir, old_name), *to = tmpfs_find(new_dir, new_name);
 	u32 is_dir = S_ISDIR(moved->mode);
@@ -450,7 +448,7 @@ int tmpfs_iterate(struct file *f, struct dir_sink *sink)
 
 	if (dir_emit_dots(f, sink))
 		return 1;
-	list_for_each_entry(e, &td->entries, link) {
+	list_for_each_entry (e, &td->entries, link) {
 		if (e->cookie < (u64)f->pos)
 			continue;
 		if (sink->emit(sink, e->name, e->len, e->inode->ino, dir_type(e->inode->mode), e->cookie + 1))

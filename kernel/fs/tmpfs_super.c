@@ -110,8 +110,8 @@ const struct super_ops tmpfs_super_ops = {
 	.unmount = tmpfs_unmount,
 };
 
-int tmpfs_fill(struct superblock *sb, const char *options, const struct inode_ops *dir_ops, const struct file_ops *dir_fops,
-	       u32 root_mode)
+int tmpfs_fill(struct superblock *sb, const char *options, const struct inode_ops *dir_ops,
+	const struct file_ops *dir_fops, u32 root_mode)
 {
 	struct frame_stats st;
 	struct tmpfs_options o = {.mode = root_mode, .uid = cred_current()->fsuid, .gid = cred_current()->fsgid};

@@ -11,10 +11,10 @@
 #include "sync/sched.h"
 #include "sync/waitq.h"
 
-#define TICK_NS 1000000000ul
+#define TICK_NS      1000000000ul
 #define DIRTY_AGE_NS (5 * TICK_NS)
 /* A device that makes no progress delays a writer by this much, not for ever. */
-#define THROTTLE_NS (2 * TICK_NS)
+#define THROTTLE_NS  (2 * TICK_NS)
 
 static struct waitq flusher_wake = WAITQ_INIT(flusher_wake, "flusher");
 static struct waitq throttled = WAITQ_INIT(throttled, "throttled writers");
@@ -49,7 +49,8 @@ void writeback_balance(void)
 	if (atomic64_read(&pagecache_dirty) > background_limit || waiting > writer_limit)
 		writeback_kick();
 	if (waiting > writer_limit)
-		(void)WAITQ_WAIT(&throttled, pages_waiting() <= writer_limit, SLEEP_KILLABLE, clock_mono_ns() + THROTTLE_NS);
+		(void)WAITQ_WAIT(
+			&throttled, pages_waiting() <= writer_limit, SLEEP_KILLABLE, clock_mono_ns() + THROTTLE_NS);
 }
 
 /* One round over all file systems, then over the devices: metadata that the first wrote is there. */

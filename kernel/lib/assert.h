@@ -9,11 +9,10 @@
 #include "lib/panic.h"
 #include "lib/types.h"
 
-#define ASSERT(cond)                                                                             \
-	do {                                                                                     \
-		if (unlikely(!(cond)))                                                           \
-			panic("assertion failed: %s, at %s:%d in %s", #cond, __FILE__, __LINE__, \
-				__func__);                                                       \
+#define ASSERT(cond)                                                                                        \
+	do {                                                                                                \
+		if (unlikely(!(cond)))                                                                      \
+			panic("assertion failed: %s, at %s:%d in %s", #cond, __FILE__, __LINE__, __func__); \
 	} while (0)
 
 #if defined(VITRINE_DEBUG) || defined(HOST_TEST)

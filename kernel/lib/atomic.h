@@ -48,86 +48,85 @@ struct atomic64 {
 /* *ptr = v, after everything before it. */
 #define store_release(ptr, v) LIB_STORE(ptr, v, __ATOMIC_RELEASE)
 
-#define LIB_DEFINE_ATOMIC(prefix, type, uint, sint)                                               \
-	static inline uint prefix##_read(const struct type *a)                                    \
-	{                                                                                         \
-		return __atomic_load_n(&a->value, __ATOMIC_RELAXED);                              \
-	}                                                                                         \
-	static inline void prefix##_set(struct type *a, uint v)                                   \
-	{                                                                                         \
-		LIB_STORE(&a->value, v, __ATOMIC_RELAXED);                                        \
-	}                                                                                         \
-	static inline void prefix##_inc(struct type *a)                                           \
-	{                                                                                         \
-		__atomic_fetch_add(&a->value, 1, __ATOMIC_RELAXED);                               \
-	}                                                                                         \
-	static inline void prefix##_dec(struct type *a)                                           \
-	{                                                                                         \
-		__atomic_fetch_sub(&a->value, 1, __ATOMIC_RELAXED);                               \
-	}                                                                                         \
-	static inline void prefix##_add(struct type *a, uint n)                                   \
-	{                                                                                         \
-		__atomic_fetch_add(&a->value, n, __ATOMIC_RELAXED);                               \
-	}                                                                                         \
-	static inline void prefix##_sub(struct type *a, uint n)                                   \
-	{                                                                                         \
-		__atomic_fetch_sub(&a->value, n, __ATOMIC_RELAXED);                               \
-	}                                                                                         \
-	static inline void prefix##_and(struct type *a, uint bits)                                \
-	{                                                                                         \
-		__atomic_fetch_and(&a->value, bits, __ATOMIC_RELAXED);                            \
-	}                                                                                         \
-	static inline void prefix##_or(struct type *a, uint bits)                                 \
-	{                                                                                         \
-		__atomic_fetch_or(&a->value, bits, __ATOMIC_RELAXED);                             \
-	}                                                                                         \
-	/* These four return the new value. */                                                    \
-	static inline uint prefix##_add_return(struct type *a, uint n)                            \
-	{                                                                                         \
-		return __atomic_add_fetch(&a->value, n, __ATOMIC_SEQ_CST);                        \
-	}                                                                                         \
-	static inline uint prefix##_sub_return(struct type *a, uint n)                            \
-	{                                                                                         \
-		return __atomic_sub_fetch(&a->value, n, __ATOMIC_SEQ_CST);                        \
-	}                                                                                         \
-	static inline uint prefix##_inc_return(struct type *a)                                    \
-	{                                                                                         \
-		return prefix##_add_return(a, 1);                                                 \
-	}                                                                                         \
-	static inline uint prefix##_dec_return(struct type *a)                                    \
-	{                                                                                         \
-		return prefix##_sub_return(a, 1);                                                 \
-	}                                                                                         \
-	/* These return the old value. */                                                         \
-	static inline uint prefix##_fetch_and(struct type *a, uint bits)                          \
-	{                                                                                         \
-		return __atomic_fetch_and(&a->value, bits, __ATOMIC_SEQ_CST);                     \
-	}                                                                                         \
-	static inline uint prefix##_fetch_or(struct type *a, uint bits)                           \
-	{                                                                                         \
-		return __atomic_fetch_or(&a->value, bits, __ATOMIC_SEQ_CST);                      \
-	}                                                                                         \
-	static inline uint prefix##_xchg(struct type *a, uint v)                                  \
-	{                                                                                         \
-		return __atomic_exchange_n(&a->value, v, __ATOMIC_SEQ_CST);                       \
-	}                                                                                         \
-	/* Stores `v` if the value is `old`. Returns what was found: `old` says it was stored. */ \
-	static inline uint prefix##_cmpxchg(struct type *a, uint old, uint v)                     \
-	{                                                                                         \
-		__atomic_compare_exchange_n(                                                      \
-			&a->value, &old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);           \
-		return old;                                                                       \
-	}                                                                                         \
-	/* Increments unless the value is 0. Returns whether it did. */                           \
-	static inline bool prefix##_inc_not_zero(struct type *a)                                  \
-	{                                                                                         \
-		uint v = prefix##_read(a);                                                        \
-		while (v != 0) {                                                                  \
-			if (__atomic_compare_exchange_n(&a->value, &v, v + 1, true,               \
-				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))                          \
-				return true;                                                      \
-		}                                                                                 \
-		return false;                                                                     \
+#define LIB_DEFINE_ATOMIC(prefix, type, uint, sint)                                                         \
+	static inline uint prefix##_read(const struct type *a)                                              \
+	{                                                                                                   \
+		return __atomic_load_n(&a->value, __ATOMIC_RELAXED);                                        \
+	}                                                                                                   \
+	static inline void prefix##_set(struct type *a, uint v)                                             \
+	{                                                                                                   \
+		LIB_STORE(&a->value, v, __ATOMIC_RELAXED);                                                  \
+	}                                                                                                   \
+	static inline void prefix##_inc(struct type *a)                                                     \
+	{                                                                                                   \
+		__atomic_fetch_add(&a->value, 1, __ATOMIC_RELAXED);                                         \
+	}                                                                                                   \
+	static inline void prefix##_dec(struct type *a)                                                     \
+	{                                                                                                   \
+		__atomic_fetch_sub(&a->value, 1, __ATOMIC_RELAXED);                                         \
+	}                                                                                                   \
+	static inline void prefix##_add(struct type *a, uint n)                                             \
+	{                                                                                                   \
+		__atomic_fetch_add(&a->value, n, __ATOMIC_RELAXED);                                         \
+	}                                                                                                   \
+	static inline void prefix##_sub(struct type *a, uint n)                                             \
+	{                                                                                                   \
+		__atomic_fetch_sub(&a->value, n, __ATOMIC_RELAXED);                                         \
+	}                                                                                                   \
+	static inline void prefix##_and(struct type *a, uint bits)                                          \
+	{                                                                                                   \
+		__atomic_fetch_and(&a->value, bits, __ATOMIC_RELAXED);                                      \
+	}                                                                                                   \
+	static inline void prefix##_or(struct type *a, uint bits)                                           \
+	{                                                                                                   \
+		__atomic_fetch_or(&a->value, bits, __ATOMIC_RELAXED);                                       \
+	}                                                                                                   \
+	/* These four return the new value. */                                                              \
+	static inline uint prefix##_add_return(struct type *a, uint n)                                      \
+	{                                                                                                   \
+		return __atomic_add_fetch(&a->value, n, __ATOMIC_SEQ_CST);                                  \
+	}                                                                                                   \
+	static inline uint prefix##_sub_return(struct type *a, uint n)                                      \
+	{                                                                                                   \
+		return __atomic_sub_fetch(&a->value, n, __ATOMIC_SEQ_CST);                                  \
+	}                                                                                                   \
+	static inline uint prefix##_inc_return(struct type *a)                                              \
+	{                                                                                                   \
+		return prefix##_add_return(a, 1);                                                           \
+	}                                                                                                   \
+	static inline uint prefix##_dec_return(struct type *a)                                              \
+	{                                                                                                   \
+		return prefix##_sub_return(a, 1);                                                           \
+	}                                                                                                   \
+	/* These return the old value. */                                                                   \
+	static inline uint prefix##_fetch_and(struct type *a, uint bits)                                    \
+	{                                                                                                   \
+		return __atomic_fetch_and(&a->value, bits, __ATOMIC_SEQ_CST);                               \
+	}                                                                                                   \
+	static inline uint prefix##_fetch_or(struct type *a, uint bits)                                     \
+	{                                                                                                   \
+		return __atomic_fetch_or(&a->value, bits, __ATOMIC_SEQ_CST);                                \
+	}                                                                                                   \
+	static inline uint prefix##_xchg(struct type *a, uint v)                                            \
+	{                                                                                                   \
+		return __atomic_exchange_n(&a->value, v, __ATOMIC_SEQ_CST);                                 \
+	}                                                                                                   \
+	/* Stores `v` if the value is `old`. Returns what was found: `old` says it was stored. */           \
+	static inline uint prefix##_cmpxchg(struct type *a, uint old, uint v)                               \
+	{                                                                                                   \
+		__atomic_compare_exchange_n(&a->value, &old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+		return old;                                                                                 \
+	}                                                                                                   \
+	/* Increments unless the value is 0. Returns whether it did. */                                     \
+	static inline bool prefix##_inc_not_zero(struct type *a)                                            \
+	{                                                                                                   \
+		uint v = prefix##_read(a);                                                                  \
+		while (v != 0) {                                                                            \
+			if (__atomic_compare_exchange_n(                                                    \
+				    &a->value, &v, v + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))        \
+				return true;                                                                \
+		}                                                                                           \
+		return false;                                                                               \
 	}
 
 LIB_DEFINE_ATOMIC(atomic, atomic, u32, s32)

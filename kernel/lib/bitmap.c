@@ -109,8 +109,7 @@ static u64 find_bit(const u64 *map, u64 nr, u64 from, u64 flip)
 {
 	u64 mask = ~0UL << (from % BITS_PER_WORD);
 
-	for (u64 base = from - from % BITS_PER_WORD; base < nr && from < nr;
-		base += BITS_PER_WORD) {
+	for (u64 base = from - from % BITS_PER_WORD; base < nr && from < nr; base += BITS_PER_WORD) {
 		u64 word = (READ_ONCE(map[base / BITS_PER_WORD]) ^ flip) & mask;
 
 		if (word)

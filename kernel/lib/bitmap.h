@@ -75,9 +75,8 @@ u64 bitmap_count(const u64 *map, u64 nr);
 bool bitmap_is_empty(const u64 *map, u64 nr);
 bool bitmap_is_full(const u64 *map, u64 nr);
 
-#define bitmap_for_each_set(bit, map, nr)                       \
-	for ((bit) = bitmap_find_set(map, nr, 0); (bit) < (nr); \
-		(bit) = bitmap_find_set(map, nr, (bit) + 1))
+#define bitmap_for_each_set(bit, map, nr) \
+	for ((bit) = bitmap_find_set(map, nr, 0); (bit) < (nr); (bit) = bitmap_find_set(map, nr, (bit) + 1))
 
 /* ---- single words: in software, since the base instruction set counts no bits ---- */
 extern const u8 bit_position_table[64];

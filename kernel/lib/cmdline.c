@@ -4,7 +4,7 @@
 
 #define MAX_WORDS 96
 
-static char text[CMDLINE_MAX]; /* as given */
+static char text[CMDLINE_MAX];      /* as given */
 static char words[CMDLINE_MAX + 8]; /* the same, quotes removed, NULs between words */
 static struct {
 	u16 start; /* in words[] */

@@ -53,11 +53,10 @@ int fdt_open(struct fdt *fdt, const void *blob, u64 max)
 		.structs_len = be32_read(b + 36),
 	};
 	/* Version 17 layout, and offsets that stay inside (5.2). */
-	if (fdt->size < FDT_HEADER_SIZE || fdt->size > max || be32_read(b + 20) < 17 ||
-	    be32_read(b + 24) > 17 || (fdt->structs & 3) || (fdt->reserve & 7) ||
-	    fdt->reserve > fdt->size || fdt->structs > fdt->size ||
-	    fdt->structs_len > fdt->size - fdt->structs || fdt->strings > fdt->size ||
-	    fdt->strings_len > fdt->size - fdt->strings || fdt->structs_len < 8)
+	if (fdt->size < FDT_HEADER_SIZE || fdt->size > max || be32_read(b + 20) < 17 || be32_read(b + 24) > 17 ||
+		(fdt->structs & 3) || (fdt->reserve & 7) || fdt->reserve > fdt->size || fdt->structs > fdt->size ||
+		fdt->structs_len > fdt->size - fdt->structs || fdt->strings > fdt->size ||
+		fdt->strings_len > fdt->size - fdt->strings || fdt->structs_len < 8)
 		return -EINVAL;
 	return be32_read(b + fdt->structs) == TOKEN_BEGIN ? 0 : -EINVAL;
 }
@@ -138,7 +137,7 @@ int fdt_next_sibling(const struct fdt *fdt, int node)
 
 int fdt_parent(const struct fdt *fdt, int node)
 {
-	int path[MAX_DEPTH] = { FDT_ROOT };
+	int path[MAX_DEPTH] = {FDT_ROOT};
 	int depth = 0;
 	int at = FDT_ROOT;
 
@@ -181,9 +180,8 @@ int fdt_find_path(const struct fdt *fdt, const char *path)
 
 		while (*end && *end != '/')
 			end++;
-		fdt_for_each_child (fdt, child, node)
-			if (name_matches(fdt_name(fdt, child), path, (size_t)(end - path)))
-				break;
+		fdt_for_each_child(
+			fdt, child, node) if (name_matches(fdt_name(fdt, child), path, (size_t)(end - path))) break;
 		node = child;
 		path = end;
 	}
@@ -257,7 +255,7 @@ const void *fdt_prop(const struct fdt *fdt, int node, const char *name, u32 *len
 		u32 name_off = be32_read(p + 8);
 
 		if (name_off >= fdt->strings_len || want > fdt->strings_len - name_off ||
-		    memcmp(fdt->blob + fdt->strings + name_off, name, want) != 0)
+			memcmp(fdt->blob + fdt->strings + name_off, name, want) != 0)
 			continue;
 		if (len)
 			*len = be32_read(p + 4);
@@ -367,7 +365,8 @@ void fdt_for_each_memory(const struct fdt *fdt, fdt_range_fn *fn, void *arg)
 {
 	int node;
 
-	fdt_for_each_child (fdt, node, FDT_ROOT) {
+	fdt_for_each_child(fdt, node, FDT_ROOT)
+	{
 		const char *type = fdt_prop_string(fdt, node, "device_type");
 
 		if (type && strcmp(type, "memory") == 0 && fdt_enabled(fdt, node))
@@ -388,9 +387,8 @@ void fdt_for_each_reserved(const struct fdt *fdt, fdt_range_fn *fn, void *arg)
 		if (size && start + size > start)
 			fn(arg, start, size);
 	}
-	fdt_for_each_child (fdt, node, fdt_find_path(fdt, "/reserved-memory"))
-		if (fdt_enabled(fdt, node))
-			regs_for_each(fdt, node, fn, arg);
+	fdt_for_each_child(fdt, node, fdt_find_path(fdt, "/reserved-memory")) if (fdt_enabled(fdt, node))
+		regs_for_each(fdt, node, fn, arg);
 }
 
 const char *fdt_bootargs(const struct fdt *fdt)
@@ -414,22 +412,22 @@ int fdt_cpu(const struct fdt *fdt, u32 index, struct fdt_cpu *out)
 	u32 addr_cells = MIN(fdt_prop_u32(fdt, cpus, "#address-cells", 0, 1), 2u);
 	int node, child;
 
-	fdt_for_each_child (fdt, node, cpus) {
+	fdt_for_each_child(fdt, node, cpus)
+	{
 		const char *type = fdt_prop_string(fdt, node, "device_type");
 		u32 len;
 		const void *reg = fdt_prop(fdt, node, "reg", &len);
 
-		if (!type || strcmp(type, "cpu") != 0 || !fdt_enabled(fdt, node) || !reg ||
-		    len < 4 * addr_cells || index-- > 0)
+		if (!type || strcmp(type, "cpu") != 0 || !fdt_enabled(fdt, node) || !reg || len < 4 * addr_cells ||
+			index-- > 0)
 			continue;
-		*out = (struct fdt_cpu){ .hartid = cells_read(reg, addr_cells), .node = node };
+		*out = (struct fdt_cpu){.hartid = cells_read(reg, addr_cells), .node = node};
 		out->isa = fdt_prop_string(fdt, node, "riscv,isa");
 		out->isa = out->isa ? out->isa : "";
 		out->mmu = fdt_prop_string(fdt, node, "mmu-type");
 		out->mmu = out->mmu ? out->mmu : "";
-		fdt_for_each_child (fdt, child, node)
-			if (fdt_prop(fdt, child, "interrupt-controller", NULL))
-				out->intc_phandle = fdt_prop_u32(fdt, child, "phandle", 0, 0);
+		fdt_for_each_child(fdt, child, node) if (fdt_prop(fdt, child, "interrupt-controller", NULL))
+			out->intc_phandle = fdt_prop_u32(fdt, child, "phandle", 0, 0);
 		return 0;
 	}
 	return -ENOENT;

@@ -15,15 +15,15 @@
 
 struct fdt {
 	const u8 *blob;
-	u32 size;        /* of the whole */
-	u32 structs;     /* offset and size of the structure block */
+	u32 size;    /* of the whole */
+	u32 structs; /* offset and size of the structure block */
 	u32 structs_len;
 	u32 strings;
 	u32 strings_len;
-	u32 reserve;     /* offset of the memory reservation block */
+	u32 reserve; /* offset of the memory reservation block */
 };
 
-#define FDT_ROOT 0
+#define FDT_ROOT        0
 #define FDT_HEADER_SIZE 40
 
 /* The size the header claims, or 0 when the magic number is wrong. Reads 8 bytes. */
@@ -51,9 +51,9 @@ bool fdt_enabled(const struct fdt *fdt, int node);
 
 #define fdt_for_each_child(fdt, child, node) \
 	for ((child) = fdt_first_child(fdt, node); (child) >= 0; (child) = fdt_next_sibling(fdt, child))
-#define fdt_for_each_compatible(fdt, node, compat) \
+#define fdt_for_each_compatible(fdt, node, compat)                             \
 	for ((node) = fdt_find_compatible(fdt, FDT_ROOT, compat); (node) >= 0; \
-	     (node) = fdt_find_compatible(fdt, node, compat))
+		(node) = fdt_find_compatible(fdt, node, compat))
 
 /* ---- properties ---- */
 
@@ -86,9 +86,9 @@ u32 fdt_timebase(const struct fdt *fdt);
 
 struct fdt_cpu {
 	u64 hartid;
-	u32 intc_phandle;  /* of its interrupt controller, 0: none */
-	const char *isa;   /* "rv64imafdc_sstc…", or "" */
-	const char *mmu;   /* "riscv,sv57", or "" */
+	u32 intc_phandle; /* of its interrupt controller, 0: none */
+	const char *isa;  /* "rv64imafdc_sstc…", or "" */
+	const char *mmu;  /* "riscv,sv57", or "" */
 	int node;
 };
 /* The index-th enabled cpu node in tree order; -ENOENT beyond the last. */

@@ -90,8 +90,7 @@ static u32 path_shift(const struct index *ix, u32 i)
 }
 
 /* The mark was cleared in the last node: carry that upwards. */
-static void path_clear_mark(
-	const struct index *ix, u64 key, const struct index_path *path, u32 mark)
+static void path_clear_mark(const struct index *ix, u64 key, const struct index_path *path, u32 mark)
 {
 	for (u32 i = path->depth - 1; i > 0 && path->nodes[i]->marks[mark] == 0; i--)
 		path->nodes[i - 1]->marks[mark] &= ~BIT(slot_of(key, path_shift(ix, i - 1)));
@@ -110,8 +109,7 @@ static void path_prune(struct index *ix, u64 key, struct index_path *path)
 			ix->shift = 0;
 			return;
 		}
-		node_clear_slot(path->nodes[path->depth - 1],
-			slot_of(key, path_shift(ix, path->depth - 1)));
+		node_clear_slot(path->nodes[path->depth - 1], slot_of(key, path_shift(ix, path->depth - 1)));
 	}
 	while (ix->root && ix->shift > 0 && ix->root->present == 1) {
 		struct index_node *root = ix->root;
@@ -452,8 +450,7 @@ int index_clone(struct index *dst, const struct index *src, index_entry_fn fn, v
 }
 
 /* Calls index_unreserve in dst for each entry of src in [start, end). */
-static void unreserve_range(
-	struct index *dst, u64 dst_key, const struct index *src, u64 start, u64 end)
+static void unreserve_range(struct index *dst, u64 dst_key, const struct index *src, u64 start, u64 end)
 {
 	u64 key = start;
 

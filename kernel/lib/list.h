@@ -132,18 +132,17 @@ static inline size_t list_length(const struct list *head)
  */
 #define list_for_each(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
-#define list_for_each_entry(pos, head, member)                             \
-	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member); \
-		&(pos)->member != (head); (pos) = list_next_entry(pos, member))
+#define list_for_each_entry(pos, head, member)                                                       \
+	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member); &(pos)->member != (head); \
+		(pos) = list_next_entry(pos, member))
 
-#define list_for_each_entry_safe(pos, n, head, member)                     \
-	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member), \
-	    (n) = list_next_entry(pos, member);                            \
+#define list_for_each_entry_safe(pos, n, head, member)                                                         \
+	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member), (n) = list_next_entry(pos, member); \
 		&(pos)->member != (head); (pos) = (n), (n) = list_next_entry(n, member))
 
-#define list_for_each_entry_reverse(pos, head, member)                     \
-	for ((pos) = list_entry((head)->prev, __typeof__(*(pos)), member); \
-		&(pos)->member != (head); (pos) = list_prev_entry(pos, member))
+#define list_for_each_entry_reverse(pos, head, member)                                               \
+	for ((pos) = list_entry((head)->prev, __typeof__(*(pos)), member); &(pos)->member != (head); \
+		(pos) = list_prev_entry(pos, member))
 
 /* ---- hash chains ---- */
 struct hlist_node {
@@ -215,7 +214,6 @@ static inline void hlist_del(struct hlist_node *node)
 /* `n` is a struct hlist_node pointer; `pos` may be removed in the body. */
 #define hlist_for_each_entry_safe(pos, n, head, member)                              \
 	for ((pos) = hlist_entry_or_null((head)->first, __typeof__(*(pos)), member); \
-		(pos) && ((n) = (pos)->member.next, true);                           \
-		(pos) = hlist_entry_or_null(n, __typeof__(*(pos)), member))
+		(pos) && ((n) = (pos)->member.next, true); (pos) = hlist_entry_or_null(n, __typeof__(*(pos)), member))
 
 #endif

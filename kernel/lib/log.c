@@ -204,13 +204,13 @@ size_t log_format(const struct log_record *record, enum log_style style, char *b
 	size_t len = 0;
 
 	if (style == LOG_STYLE_KMSG)
-		return scnprintf(buf, size, "%u,%lu,%lu,-;%.*s\n", record->level, record->seq, us,
-			(int)record->len, record->text);
+		return scnprintf(buf, size, "%u,%lu,%lu,-;%.*s\n", record->level, record->seq, us, (int)record->len,
+			record->text);
 	if (style == LOG_STYLE_SYSLOG)
 		len = scnprintf(buf, size, "<%u>", record->level);
 	return len +
-		scnprintf(buf + len, size - len, "[%5lu.%06lu] %.*s\n", us / 1000000, us % 1000000,
-			(int)record->len, record->text);
+		scnprintf(buf + len, size - len, "[%5lu.%06lu] %.*s\n", us / 1000000, us % 1000000, (int)record->len,
+			record->text);
 }
 
 size_t log_read(u64 *seq, enum log_style style, char *buf, size_t size)

@@ -44,8 +44,7 @@ int parse_u64_prefix(const char *s, size_t len, u32 base, u64 *out, const char *
 
 		if (digit >= base)
 			break;
-		if (mul_overflow(value, (u64)base, &value) ||
-			add_overflow(value, (u64)digit, &value))
+		if (mul_overflow(value, (u64)base, &value) || add_overflow(value, (u64)digit, &value))
 			return -ERANGE;
 	}
 	if (i == start)

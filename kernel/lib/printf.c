@@ -1,13 +1,6 @@
 #include "lib/printf.h"
 
-enum {
-	FLAG_LEFT = 1,
-	FLAG_PLUS = 2,
-	FLAG_SPACE = 4,
-	FLAG_ZERO = 8,
-	FLAG_ALT = 16,
-	FLAG_UPPER = 32
-};
+enum { FLAG_LEFT = 1, FLAG_PLUS = 2, FLAG_SPACE = 4, FLAG_ZERO = 8, FLAG_ALT = 16, FLAG_UPPER = 32 };
 enum length { LENGTH_CHAR, LENGTH_SHORT, LENGTH_INT, LENGTH_LONG };
 
 /* One conversion. */
@@ -45,8 +38,8 @@ static void put_repeated(struct output *out, char c, size_t n)
 }
 
 /* prefix, zeros, body; padded to the width. */
-static void put_field(struct output *out, const struct spec *spec, const char *prefix,
-	size_t prefix_len, size_t zeros, const char *body, size_t len)
+static void put_field(struct output *out, const struct spec *spec, const char *prefix, size_t prefix_len, size_t zeros,
+	const char *body, size_t len)
 {
 	size_t used = prefix_len + zeros + len;
 	size_t pad = spec->width > used ? spec->width - used : 0;
@@ -60,8 +53,7 @@ static void put_field(struct output *out, const struct spec *spec, const char *p
 		put_repeated(out, ' ', pad);
 }
 
-static void put_number(
-	struct output *out, const struct spec *spec, u64 value, u32 base, const char *prefix)
+static void put_number(struct output *out, const struct spec *spec, u64 value, u32 base, const char *prefix)
 {
 	const char *digits = spec->flags & FLAG_UPPER ? "0123456789ABCDEF" : "0123456789abcdef";
 	char body[24];
@@ -81,8 +73,7 @@ static void put_number(
 	} else {
 		if (len == 0)
 			zeros = 1;
-		if ((spec->flags & (FLAG_ZERO | FLAG_LEFT)) == FLAG_ZERO &&
-			spec->width > prefix_len + zeros + len)
+		if ((spec->flags & (FLAG_ZERO | FLAG_LEFT)) == FLAG_ZERO && spec->width > prefix_len + zeros + len)
 			zeros = spec->width - prefix_len - len;
 	}
 	if (base == 8 && (spec->flags & FLAG_ALT) && zeros == 0)
@@ -106,12 +97,8 @@ static void put_signed(struct output *out, const struct spec *spec, s64 value)
 static void put_unsigned(struct output *out, const struct spec *spec, u64 value)
 {
 	switch (spec->conversion) {
-	case 'x':
-		put_number(out, spec, value, 16, (spec->flags & FLAG_ALT) && value ? "0x" : "");
-		break;
-	case 'X':
-		put_number(out, spec, value, 16, (spec->flags & FLAG_ALT) && value ? "0X" : "");
-		break;
+	case 'x': put_number(out, spec, value, 16, (spec->flags & FLAG_ALT) && value ? "0x" : ""); break;
+	case 'X': put_number(out, spec, value, 16, (spec->flags & FLAG_ALT) && value ? "0X" : ""); break;
 	case 'o': put_number(out, spec, value, 8, ""); break;
 	default: put_number(out, spec, value, 10, ""); break;
 	}

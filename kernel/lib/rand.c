@@ -65,8 +65,8 @@ void rand_reseed(struct rand_state *rand, const void *seed, size_t len)
 
 		memcpy(chunk, p, n);
 		for (u32 i = 0; i < 8; i++)
-			rand->key[i] ^= (u32)chunk[4 * i] | (u32)chunk[4 * i + 1] << 8 |
-				(u32)chunk[4 * i + 2] << 16 | (u32)chunk[4 * i + 3] << 24;
+			rand->key[i] ^= (u32)chunk[4 * i] | (u32)chunk[4 * i + 1] << 8 | (u32)chunk[4 * i + 2] << 16 |
+				(u32)chunk[4 * i + 3] << 24;
 		rand_chacha20_block(rand->key, number++, block);
 		memcpy(rand->key, block, sizeof(rand->key));
 		forget(chunk, sizeof(chunk));

@@ -53,8 +53,7 @@ static inline MUST_CHECK bool refcount_get_not_zero(struct refcount *r)
 			return false;
 		if (unlikely(v >= REFCOUNT_MAX))
 			return true;
-	} while (!__atomic_compare_exchange_n(
-		&r->count.value, &v, v + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(&r->count.value, &v, v + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	return true;
 }
 

@@ -6,8 +6,7 @@
 #include "lib/panic.h"
 
 extern uintptr_t __stack_chk_guard;
-uintptr_t __stack_chk_guard = 0x5ca1ab1e0ddba11UL
-	<< 8; /* lowest byte 0: no string function writes it */
+uintptr_t __stack_chk_guard = 0x5ca1ab1e0ddba11UL << 8; /* lowest byte 0: no string function writes it */
 
 noreturn void __stack_chk_fail(void);
 

@@ -114,8 +114,7 @@ static ALWAYS_INLINE void copy_aligned(word_t *d, const word_t *s, size_t nr)
  * joins neighbours by shifts. Some unwanted bytes are read too, never across a page; the address
  * sanitizer is kept out.
  */
-static NOINLINE __attribute__((no_sanitize("address"))) void copy_shifted(
-	word_t *d, const char *src, size_t nr)
+static NOINLINE __attribute__((no_sanitize("address"))) void copy_shifted(word_t *d, const char *src, size_t nr)
 {
 	u32 right = (u32)((uintptr_t)src & WORD_MASK) * 8;
 	u32 left = 64 - right;
@@ -248,8 +247,7 @@ int LIB_STR(memcmp)(const void *a, const void *b, size_t len)
 	const u8 *q = b;
 
 	if ((((uintptr_t)p | (uintptr_t)q) & WORD_MASK) == 0) {
-		while (len >= WORD_SIZE &&
-			*(const word_t *)(const void *)p == *(const word_t *)(const void *)q) {
+		while (len >= WORD_SIZE && *(const word_t *)(const void *)p == *(const word_t *)(const void *)q) {
 			p += WORD_SIZE;
 			q += WORD_SIZE;
 			len -= WORD_SIZE;

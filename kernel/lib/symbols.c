@@ -131,7 +131,7 @@ int symbol_lookup(u64 addr, struct symbol *out)
 	const struct table_header *table = table_get();
 	u64 base = (u64)_kernel_start;
 
-	*out = (struct symbol){ 0 };
+	*out = (struct symbol){0};
 	if (!table || addr < base || addr - base >= table->text_size)
 		return -ENOENT;
 

@@ -49,8 +49,7 @@ static void copy_color(struct tree_node *node, const struct tree_node *from)
 }
 
 /* Puts `fresh` (may be NULL) where `old` hangs under `parent` (NULL: the root). */
-static void replace_child(
-	struct tree *tree, struct tree_node *parent, struct tree_node *old, struct tree_node *fresh)
+static void replace_child(struct tree *tree, struct tree_node *parent, struct tree_node *old, struct tree_node *fresh)
 {
 	if (!parent)
 		tree->root = fresh;
@@ -129,8 +128,7 @@ static void insert_fixup(struct tree *tree, struct tree_node *node)
 	set_black(tree->root);
 }
 
-void tree_insert_at(struct tree *tree, struct tree_node *node, struct tree_node *parent,
-	struct tree_node **link)
+void tree_insert_at(struct tree *tree, struct tree_node *node, struct tree_node *parent, struct tree_node **link)
 {
 	node->parent_color = (uintptr_t)parent;
 	node->left = NULL;
@@ -203,8 +201,7 @@ static struct tree_node *leftmost(struct tree_node *node)
  * Takes `node`, which has two children, out by putting its successor in its place. Returns where a
  * node is now missing: the successor's old parent (or itself), and in *child what moved up there.
  */
-static struct tree_node *splice_successor(
-	struct tree *tree, struct tree_node *node, struct tree_node **child)
+static struct tree_node *splice_successor(struct tree *tree, struct tree_node *node, struct tree_node **child)
 {
 	struct tree_node *succ = leftmost(node->right);
 	struct tree_node *parent = tree_parent(succ);

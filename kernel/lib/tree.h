@@ -81,8 +81,7 @@ static inline struct tree_node *tree_parent(const struct tree_node *node)
 
 void tree_insert(struct tree *tree, struct tree_node *node, tree_less_fn less);
 /* *link is NULL and is the place under `parent` (or &tree->root) found by the caller's search. */
-void tree_insert_at(struct tree *tree, struct tree_node *node, struct tree_node *parent,
-	struct tree_node **link);
+void tree_insert_at(struct tree *tree, struct tree_node *node, struct tree_node *parent, struct tree_node **link);
 /* `node` must be in the tree. */
 void tree_erase(struct tree *tree, struct tree_node *node);
 /* `fresh`, in no tree, takes the place of `old`; both sort alike. */
@@ -104,10 +103,9 @@ size_t tree_check(const struct tree *tree, tree_less_fn less);
 		(pos) = tree_entry_or_null(tree_next(&(pos)->member), __typeof__(*(pos)), member))
 
 /* `pos` may be erased, and freed, in the body. */
-#define tree_for_each_entry_safe(pos, n, tree, member)                                            \
-	for ((pos) = tree_entry_or_null(tree_first(tree), __typeof__(*(pos)), member); (pos) &&   \
-		((n) = tree_entry_or_null(tree_next(&(pos)->member), __typeof__(*(pos)), member), \
-		true);                                                                            \
+#define tree_for_each_entry_safe(pos, n, tree, member)                                                            \
+	for ((pos) = tree_entry_or_null(tree_first(tree), __typeof__(*(pos)), member);                            \
+		(pos) && ((n) = tree_entry_or_null(tree_next(&(pos)->member), __typeof__(*(pos)), member), true); \
 		(pos) = (n))
 
 #endif

@@ -35,7 +35,7 @@ typedef u64 pfn_t;   /* a physical frame number: paddr >> PAGE_SHIFT */
 /* ---- attributes ---- */
 #undef noreturn
 /* In front of a declaration; inside __attribute__ write __noreturn__. */
-#define noreturn _Noreturn
+#define noreturn                _Noreturn
 #define PACKED                  __attribute__((packed))
 #define ALIGNED(n)              __attribute__((aligned(n)))
 #define ALWAYS_INLINE           inline __attribute__((always_inline))

@@ -84,9 +84,7 @@ int amap_move(struct amap *dst, u64 dst_key, struct amap *src, u64 src_key, u64 
 
 	DEBUG_ASSERT(dst != src);
 	spin_lock_pair(&dst->lock, &src->lock);
-	err = index_empty(&src->pages)
-		? 0
-		: index_move_range(&dst->pages, dst_key, &src->pages, src_key, nr);
+	err = index_empty(&src->pages) ? 0 : index_move_range(&dst->pages, dst_key, &src->pages, src_key, nr);
 	spin_unlock_pair(&dst->lock, &src->lock);
 	return err;
 }

@@ -27,16 +27,15 @@ struct aspace {
 	struct refcount refs; /* tasks that run on it, and borrowers */
 	struct vma_tree vmas; /* [lock] */
 	struct pagetable pt;
-	vaddr_t brk_start, brk;   /* [lock] heap */
-	vaddr_t mmap_top;         /* mmap grows down from here */
-	vaddr_t stack_top;        /* [lock] for reports and /proc */
-	u64 stack_limit;          /* RLIMIT_STACK when exec'ed: how far the stack may grow */
-	u64 limit_pages;          /* RLIMIT_AS in pages; ~0: none */
-	u64 data_limit_pages;     /* RLIMIT_DATA */
-	u64 nr_pages;             /* [lock] promised, all VMAs */
-	struct atomic64 resident; /* anonymous frames owned */
-	struct atomic64
-		mapped_file; /* leaves that showed pages of objects; approximate, a signed number */
+	vaddr_t brk_start, brk;      /* [lock] heap */
+	vaddr_t mmap_top;            /* mmap grows down from here */
+	vaddr_t stack_top;           /* [lock] for reports and /proc */
+	u64 stack_limit;             /* RLIMIT_STACK when exec'ed: how far the stack may grow */
+	u64 limit_pages;             /* RLIMIT_AS in pages; ~0: none */
+	u64 data_limit_pages;        /* RLIMIT_DATA */
+	u64 nr_pages;                /* [lock] promised, all VMAs */
+	struct atomic64 resident;    /* anonymous frames owned */
+	struct atomic64 mapped_file; /* leaves that showed pages of objects; approximate, a signed number */
 	u64 peak_pages;
 	vaddr_t arg_start, arg_end, env_start, env_end; /* for /proc/PID/cmdline, environ */
 	vaddr_t code_start, code_end, data_start, data_end;
@@ -44,7 +43,7 @@ struct aspace {
 	u32 nr_auxv;            /* words used */
 	struct frame *usyscall; /* page at USER_USYSCALL, once it was touched */
 	int pid;                /* what it says */
-	struct file *exe; /* [lock] owned reference; released by the hook aspace_release_file */
+	struct file *exe;       /* [lock] owned reference; released by the hook aspace_release_file */
 	u64 nr_faults_minor, nr_faults_major;
 	struct futex_private *futexes; /* proc/futex.c */
 };
@@ -68,19 +67,15 @@ struct aspace *aspace_fork(struct aspace *parent);
 
 /* What a new mapping shall be. */
 struct map_request {
-	vaddr_t addr; /* hint, or exact with MAP_AT */
-	u64 len;      /* > 0; rounded up to pages */
-	u32 prot;     /* VMA_READ|WRITE|EXEC */
-	u32 max_prot; /* what mprotect may later give */
-	u32 flags;    /* VMA_SHARED, VMA_STACK, VMA_HEAP, VMA_LOCKED… */
-	enum map_place {
-		MAP_ANY,
-		MAP_AT_FREE,
-		MAP_AT
-	} place;            /* MAP_AT_FREE: -EEXIST if taken (MAP_FIXED_NOREPLACE) */
-	struct memobj *obj; /* NULL: anonymous. A reference is taken */
-	u64 pgoff;          /* first page of obj */
-	struct file *file;  /* for /proc/PID/maps; reference taken */
+	vaddr_t addr;                                          /* hint, or exact with MAP_AT */
+	u64 len;                                               /* > 0; rounded up to pages */
+	u32 prot;                                              /* VMA_READ|WRITE|EXEC */
+	u32 max_prot;                                          /* what mprotect may later give */
+	u32 flags;                                             /* VMA_SHARED, VMA_STACK, VMA_HEAP, VMA_LOCKED… */
+	enum map_place { MAP_ANY, MAP_AT_FREE, MAP_AT } place; /* MAP_AT_FREE: -EEXIST if taken (MAP_FIXED_NOREPLACE) */
+	struct memobj *obj;                                    /* NULL: anonymous. A reference is taken */
+	u64 pgoff;                                             /* first page of obj */
+	struct file *file;                                     /* for /proc/PID/maps; reference taken */
 	u64 file_bytes; /* private file mapping: bytes from the file, the rest zero (ELF bss tail); 0: all */
 };
 
@@ -89,13 +84,11 @@ long aspace_map(struct aspace *as, const struct map_request *rq);
 int aspace_unmap(struct aspace *as, vaddr_t start, u64 len);
 int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot);
 /* mremap(2): flags are Linux's MREMAP_* bits (1 MAYMOVE, 2 FIXED, 4 DONTUNMAP). */
-long aspace_remap(
-	struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 flags, vaddr_t new_addr);
+long aspace_remap(struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 flags, vaddr_t new_addr);
 /* brk(2): returns the break in force, new or unchanged. */
 vaddr_t aspace_brk(struct aspace *as, vaddr_t want);
-int aspace_advise(
-	struct aspace *as, vaddr_t start, u64 len, int advice);        /* Linux's MADV_* numbers */
-int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags); /* MS_* */
+int aspace_advise(struct aspace *as, vaddr_t start, u64 len, int advice); /* Linux's MADV_* numbers */
+int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags);    /* MS_* */
 /* One byte a page into `vec`, bit 0: resident. */
 int aspace_mincore(struct aspace *as, vaddr_t start, u64 nr_pages, u8 *vec);
 /* LAB.md L3; bits into a kernel bitmap, cleared first; A bits cleared and flushed. */

@@ -52,8 +52,7 @@ static int forget_pages(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t
 	}
 	err = vma_unshare(v);
 	if (!err)
-		atomic64_sub(&as->resident,
-			amap_erase(v->amap, vma_key(v, start), (end - start) >> PAGE_SHIFT));
+		atomic64_sub(&as->resident, amap_erase(v->amap, vma_key(v, start), (end - start) >> PAGE_SHIFT));
 	return err;
 }
 
@@ -96,8 +95,7 @@ static int advise_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear
 }
 
 /* The object behind va with a reference, its page, and where that VMA ends; NULL: none there. */
-static struct memobj *object_at(
-	struct aspace *as, vaddr_t va, u64 *pgoff, vaddr_t *next, u32 *flags)
+static struct memobj *object_at(struct aspace *as, vaddr_t va, u64 *pgoff, vaddr_t *next, u32 *flags)
 {
 	struct memobj *o = NULL;
 	struct vma *v;
@@ -126,8 +124,7 @@ static int advise_willneed(struct aspace *as, vaddr_t start, vaddr_t end)
 	for (; start < end && left; start = next) {
 		struct memobj *o = object_at(as, start, &pgoff, &next, &flags);
 
-		for (vaddr_t va = start; o && va < MIN(next, end) && left;
-			va += PAGE_SIZE, left--) {
+		for (vaddr_t va = start; o && va < MIN(next, end) && left; va += PAGE_SIZE, left--) {
 			if (o->ops->load(o, pgoff++) != 0)
 				break;
 		}
@@ -206,8 +203,7 @@ int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags)
 		if ((flags & MS_INVALIDATE) && (vflags & VMA_LOCKED))
 			err = -EBUSY;
 		else if ((flags & MS_SYNC) && (vflags & VMA_SHARED) && o->ops->sync)
-			err = o->ops->sync(
-				o, pgoff, pgoff + ((MIN(next, end) - start) >> PAGE_SHIFT) - 1);
+			err = o->ops->sync(o, pgoff, pgoff + ((MIN(next, end) - start) >> PAGE_SHIFT) - 1);
 		o->ops->put_ref(o);
 	}
 	return err ? err : hole ? -ENOMEM : 0;
@@ -304,9 +300,7 @@ static ssize_t copy_any(struct aspace *as, vaddr_t va, u8 *buf, size_t len, enum
 
 	while (done < len) {
 		struct fault f = {.addr = va + done, .access = access};
-		size_t n = va + done < user_end
-			? copy_mapped(as, va + done, buf + done, len - done, access)
-			: 0;
+		size_t n = va + done < user_end ? copy_mapped(as, va + done, buf + done, len - done, access) : 0;
 
 		done += n;
 		if (n) {

@@ -168,8 +168,8 @@ static bool merge_amaps(struct vma *a, struct vma *b)
 		b->amap = NULL;
 		return true;
 	}
-	if ((a->flags | b->flags) & VMA_NEEDS_COPY || amap_shared(a->amap) ||
-		amap_shared(b->amap) || b->amap->pages.count > 1024)
+	if ((a->flags | b->flags) & VMA_NEEDS_COPY || amap_shared(a->amap) || amap_shared(b->amap) ||
+		b->amap->pages.count > 1024)
 		return false;
 	if (amap_move(a->amap, a->apgoff + nr, b->amap, b->apgoff, vma_pages(b)) != 0)
 		return false;
@@ -335,8 +335,7 @@ static long choose_place(struct aspace *as, const struct map_request *rq, u64 le
 	vaddr_t at = PAGE_ALIGN_DOWN(rq->addr);
 
 	if (rq->place == MAP_ANY) {
-		if (at >= USER_MIN && range_ok(at, len, user_end) &&
-			vma_range_free(&as->vmas, at, at + len) &&
+		if (at >= USER_MIN && range_ok(at, len, user_end) && vma_range_free(&as->vmas, at, at + len) &&
 			!(at < USER_DEFAULT_END && at + len > USER_MMAP_END))
 			return (long)at;
 		at = aspace_find_place(as, len);
@@ -389,8 +388,7 @@ static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u6
 }
 
 /* Puts v, which has its references, in its place. The address or -errno; as->lock is held. */
-static long map_locked(
-	struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead)
+static long map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead)
 {
 	long at = choose_place(as, rq, len);
 	bool taken;
@@ -529,16 +527,14 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 	old_end = PAGE_ALIGN_UP(brk);
 	new_end = PAGE_ALIGN_UP(want);
 	data = (want - as->brk_start) + (as->data_end - as->data_start);
-	if (want > brk && as->data_limit_pages != ~0ul &&
-		data >> PAGE_SHIFT >= as->data_limit_pages)
+	if (want > brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
 		return brk;
 	if (new_end < old_end && aspace_unmap(as, new_end, old_end - new_end) != 0)
 		return brk;
 	if (new_end > old_end) {
 		rwlock_read_lock(&as->lock);
 		above = vma_find(&as->vmas, old_end);
-		if (above && (above->flags & VMA_STACK) &&
-			above->start - MIN(new_end, above->start) < STACK_GUARD_GAP)
+		if (above && (above->flags & VMA_STACK) && above->start - MIN(new_end, above->start) < STACK_GUARD_GAP)
 			new_end = 0;
 		rwlock_read_unlock(&as->lock);
 		rq.addr = old_end;
@@ -562,8 +558,7 @@ static bool may_grow(struct aspace *as, struct vma *v, vaddr_t va)
 
 	if (!(v->flags & VMA_STACK) || top - va > as->stack_limit || va < USER_MIN)
 		return false;
-	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) &&
-		va - below->end < STACK_GUARD_GAP)
+	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) && va - below->end < STACK_GUARD_GAP)
 		return false;
 	return as->nr_pages + ((v->start - va) >> PAGE_SHIFT) <= as->limit_pages;
 }
@@ -576,8 +571,7 @@ int aspace_grow_stack(struct aspace *as, vaddr_t va)
 	rwlock_write_lock(&as->lock);
 	v = vma_find(&as->vmas, va);
 	if (v && v->start > va) {
-		err = may_grow(as, v, va) ? vma_headroom(v, (v->start - va) >> PAGE_SHIFT)
-					  : -EFAULT;
+		err = may_grow(as, v, va) ? vma_headroom(v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
 		if (!err)
 			aspace_resize(as, v, va, v->end);
 	}

@@ -64,8 +64,7 @@ static int remap_grow(struct aspace *as, struct vma *v, const struct remap *r)
 		return -ENOMEM;
 	if (v->end <= USER_MMAP_END && end > USER_MMAP_END)
 		return -ENOMEM;
-	if (!vma_range_free(&as->vmas, v->end, end) ||
-		remap_limit(as, (r->new_len - r->old_len) >> PAGE_SHIFT) != 0 ||
+	if (!vma_range_free(&as->vmas, v->end, end) || remap_limit(as, (r->new_len - r->old_len) >> PAGE_SHIFT) != 0 ||
 		vma_privatise(v) != 0)
 		return -ENOMEM;
 	aspace_resize(as, v, v->start, end);
@@ -179,9 +178,7 @@ static int remap_move(struct aspace *as, struct remap *r, struct list *dead)
 
 	if (!(r->flags & REMAP_FIXED))
 		r->dst = aspace_find_place(as, r->new_len);
-	if (!r->dst ||
-		remap_limit(
-			as, (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT))
+	if (!r->dst || remap_limit(as, (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT))
 		return -ENOMEM;
 	err = remap_prepare(as, r, keep, &twin);
 	if (err)
@@ -230,8 +227,7 @@ static long remap_locked(struct aspace *as, struct remap *r, struct list *dead)
 	return err ? err : (long)r->dst;
 }
 
-long aspace_remap(
-	struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 flags, vaddr_t new_addr)
+long aspace_remap(struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 flags, vaddr_t new_addr)
 {
 	struct remap r = {
 		.old = old,

@@ -29,8 +29,8 @@
 #include "mm/reclaim.h"
 #include "mm/stat.h"
 
-#define HUGE_AHEAD   32 /* pages filled at once where the program asked for huge pages */
-#define MAX_TRIES    1000
+#define HUGE_AHEAD 32 /* pages filled at once where the program asked for huge pages */
+#define MAX_TRIES  1000
 
 static struct frame *zero_frame;
 
@@ -52,8 +52,7 @@ static struct amap *amap_of(struct vma *v)
 	fresh = amap_create();
 	if (!fresh)
 		return NULL;
-	if (__atomic_compare_exchange_n(
-		    &v->amap, &none, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&v->amap, &none, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return fresh;
 	amap_put(fresh); /* another thread was faster */
 	return none;
@@ -157,8 +156,7 @@ static int private_copy(struct faultctx *fc, struct frame *src, struct frame *ol
 		}
 		sync_code(v, f);
 		atomic64_inc(&vm_stats.cow_copies);
-		r = slot_fill(fc, fc->va, f, old,
-			PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
+		r = slot_fill(fc, fc->va, f, old, PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
 	}
 	frame_put(src);
 	return r;
@@ -264,8 +262,7 @@ static int object_map(struct faultctx *fc, struct frame *f, bool writable)
 		r = AGAIN;
 	else if (writable && v->obj->ops->make_writable && !(atomic_read(&f->flags) & FRAME_DIRTY))
 		r = AGAIN; /* written back meanwhile */
-	else if (map_leaf(v, fc->va, f,
-			 leaf_prot(v, writable) | PT_ACCESSED | (writable ? PT_DIRTY : 0)) != 0)
+	else if (map_leaf(v, fc->va, f, leaf_prot(v, writable) | PT_ACCESSED | (writable ? PT_DIRTY : 0)) != 0)
 		r = AGAIN_TABLE;
 	else
 		r = FAULT_DONE;
@@ -315,8 +312,8 @@ static int fault_slot(struct faultctx *fc, struct amap *am, struct frame *f)
 	}
 	sync_code(v, f);
 	pt_lock(&v->as->pt);
-	err = map_leaf(v, fc->va, f,
-		leaf_prot(v, own && (v->flags & VMA_WRITE)) | PT_ACCESSED | (write ? PT_DIRTY : 0));
+	err = map_leaf(
+		v, fc->va, f, leaf_prot(v, own && (v->flags & VMA_WRITE)) | PT_ACCESSED | (write ? PT_DIRTY : 0));
 	pt_unlock(&v->as->pt);
 	if (write) {
 		f->owner = am;

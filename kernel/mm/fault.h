@@ -34,8 +34,7 @@ enum fault_result fault_handle(struct aspace *as, const struct fault *f);
 /* Implemented by arch: copies between here and there may not sleep or fault in (faults_off++). */
 static inline const char *fault_result_name(enum fault_result r)
 {
-	static const char *const names[] = {
-		"done", "no mapping", "permission", "bus error", "out of memory"};
+	static const char *const names[] = {"done", "no mapping", "permission", "bus error", "out of memory"};
 
 	return names[r];
 }

@@ -44,7 +44,8 @@ static struct pt_page around_slot(struct vma *v, vaddr_t va, struct frame *slot)
 }
 
 /* Leaves for nr pages from va: slots come before object pages; prot 0: nothing to map. The same locks. */
-static void around_leaves(struct vma *v, vaddr_t va, struct amap *am, struct frame **pages, struct pt_page *leaves, u32 nr)
+static void around_leaves(
+	struct vma *v, vaddr_t va, struct amap *am, struct frame **pages, struct pt_page *leaves, u32 nr)
 {
 	const void *owner = v->obj ? v->obj->owner : NULL;
 	u32 prot = leaf_prot(v, false);

@@ -43,10 +43,10 @@ static struct zone {
 	u64 nr_blocks[FRAME_MAX_ORDER + 1];    /* [lock] */
 	u64 listed;                            /* [lock] frames in lists */
 	u64 beyond;                            /* [lock] unreserved frames beyond the frontiers */
-	u64 reserve;       /* user memory may not go below it, the kernel to half of it */
-	u64 low;           /* below: reclaim while allocating */
-	u32 batch;         /* frames a hart's cache gets and gives at once */
-	u32 idle_reclaims; /* refills to skip reclaim for: the last one found nothing */
+	u64 reserve;                           /* user memory may not go below it, the kernel to half of it */
+	u64 low;                               /* below: reclaim while allocating */
+	u32 batch;                             /* frames a hart's cache gets and gives at once */
+	u32 idle_reclaims;                     /* refills to skip reclaim for: the last one found nothing */
 } zone;
 
 static bool ready;
@@ -104,8 +104,7 @@ static void poison_verify(struct frame *f, u32 order)
 		f[i].spare = 0;
 		for (u64 w = 0; w < PAGE_SIZE / sizeof(u64); w++) {
 			if (p[w] != POISON)
-				panic("free frame %lx was written at offset %lx: %lx",
-					frame_pfn(&f[i]), w * 8, p[w]);
+				panic("free frame %lx was written at offset %lx: %lx", frame_pfn(&f[i]), w * 8, p[w]);
 		}
 	}
 }
@@ -277,8 +276,7 @@ static void cache_drain(struct frame_cache *c, u32 keep)
 	c->nr = keep;
 }
 
-static inline void frame_born(
-	struct frame_cache *c, struct frame *f, u32 order, enum frame_kind kind)
+static inline void frame_born(struct frame_cache *c, struct frame *f, u32 order, enum frame_kind kind)
 {
 	c->kinds[kind] += 1l << order;
 	f->kind = (u8)kind;

@@ -48,9 +48,9 @@ enum frame_kind {
 #define FRAME_EXEC      (1u << 7) /* instruction caches know its contents (mm/fault.c) */
 
 struct frame {
-	u8 kind;   /* enum frame_kind */
-	u8 order;  /* of the block this frame heads; FRAME_INSIDE: not the first of its block */
-	u16 small; /* user of the kind: slab objects in use, … */
+	u8 kind;             /* enum frame_kind */
+	u8 order;            /* of the block this frame heads; FRAME_INSIDE: not the first of its block */
+	u16 small;           /* user of the kind: slab objects in use, … */
 	struct atomic flags; /* FRAME_* */
 	struct atomic refs;  /* 0: free */
 	u32 dirty_blocks;    /* file page of a block device: bit per 512-byte sector */

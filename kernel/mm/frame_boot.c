@@ -63,8 +63,7 @@ void frame_reserve(paddr_t start, paddr_t end)
 	ASSERT(boot_ram.nr_reserved < RAM_MAX_RESERVED);
 	for (i = 0; i < boot_ram.nr_reserved && boot_ram.reserved[i].start < r.start; i++)
 		;
-	memmove(&boot_ram.reserved[i + 1], &boot_ram.reserved[i],
-		(boot_ram.nr_reserved - i) * sizeof(r));
+	memmove(&boot_ram.reserved[i + 1], &boot_ram.reserved[i], (boot_ram.nr_reserved - i) * sizeof(r));
 	boot_ram.reserved[i] = r;
 	boot_ram.nr_reserved++;
 }

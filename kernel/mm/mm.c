@@ -46,6 +46,5 @@ void mm_init(void)
 	aspace_init();
 	fault_init();
 	frame_stats_read(&st);
-	pr_info("memory: %lu MiB, %lu MiB free", st.total >> (20 - PAGE_SHIFT),
-		st.free >> (20 - PAGE_SHIFT));
+	pr_info("memory: %lu MiB, %lu MiB free", st.total >> (20 - PAGE_SHIFT), st.free >> (20 - PAGE_SHIFT));
 }

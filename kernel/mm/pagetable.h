@@ -110,8 +110,7 @@ void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tl
 
 /* vmprint (LAB.md L2): emits the exact text for the user half (or the whole with PT_PRINT_KERNEL) through emit. */
 enum pt_print { PT_PRINT_USER, PT_PRINT_ALL };
-void pt_print(struct pagetable *pt, enum pt_print what,
-	void (*emit)(void *arg, const char *s, size_t len), void *arg);
+void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg);
 
 /* Asserts the invariants above over the whole user half. Locks: takes pt->lock. */
 void pt_check(struct pagetable *pt);

@@ -30,8 +30,7 @@ static bool reclaim_begin(void)
 {
 	struct task *none = NULL;
 
-	return __atomic_compare_exchange_n(
-		&reclaimer, &none, current(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&reclaimer, &none, current(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* Not a lock with a rank: it is entered with any sleeping locks held, and whoever is inside takes those only by trylock. */

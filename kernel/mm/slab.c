@@ -449,8 +449,7 @@ void *kmalloc(size_t size, u32 flags)
 	if (likely(size <= CLASS_MAX)) {
 		if (alloc_should_fail())
 			return NULL;
-		return cache_alloc(
-			class_cache[class_of[size ? (size - 1) >> CLASS_SHIFT : 0]], flags);
+		return cache_alloc(class_cache[class_of[size ? (size - 1) >> CLASS_SHIFT : 0]], flags);
 	}
 	order = size_order(size);
 	if (order > FRAME_MAX_ORDER)
@@ -478,8 +477,7 @@ static size_t kmalloc_size(void *p)
 {
 	struct frame *f = kva_frame(p);
 
-	return f->kind == FRAME_SLAB ? ((struct slab_cache *)f->owner)->size
-				     : PAGE_SIZE << f->order;
+	return f->kind == FRAME_SLAB ? ((struct slab_cache *)f->owner)->size : PAGE_SIZE << f->order;
 }
 
 void *krealloc(void *p, size_t size, u32 flags)

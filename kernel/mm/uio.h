@@ -17,8 +17,8 @@
 #include "lib/types.h"
 #include "mm/usercopy.h"
 
-#define UIO_MAX_IOV  1024
-#define UIO_FAST_IOV 8
+#define UIO_MAX_IOV   1024
+#define UIO_FAST_IOV  8
 #define UIO_MAX_BYTES 0x7ffff000ul /* what Linux moves at most in one call */
 
 /* Linux struct iovec. */

@@ -86,8 +86,7 @@ void vma_insert(struct vma_tree *t, struct vma *v)
 	DEBUG_ASSERT(v->start < v->end);
 	while (*link) {
 		parent = *link;
-		DEBUG_ASSERT(
-			v->end <= node_vma(parent)->start || v->start >= node_vma(parent)->end);
+		DEBUG_ASSERT(v->end <= node_vma(parent)->start || v->start >= node_vma(parent)->end);
 		link = v->start < node_vma(parent)->start ? &parent->left : &parent->right;
 	}
 	tree_insert_at(&t->tree, &v->node, parent, link);
@@ -199,8 +198,7 @@ void vma_check(const struct vma_tree *t, vaddr_t limit)
 		ASSERT(!prev || prev->end <= v->start);
 		ASSERT(!(v->flags & 7 & ~v->max_prot));
 		vma_summarise(&v->node);
-		ASSERT(copy.sub_start == v->sub_start && copy.sub_end == v->sub_end &&
-			copy.sub_gap == v->sub_gap);
+		ASSERT(copy.sub_start == v->sub_start && copy.sub_end == v->sub_end && copy.sub_gap == v->sub_gap);
 		prev = v;
 		nr++;
 	}

@@ -21,21 +21,20 @@ struct file;
 struct aspace;
 
 /* Permissions equal PROT_* and PT_READ… in value: 1 read, 2 write, 4 exec. */
-#define VMA_READ     BIT(0)
-#define VMA_WRITE    BIT(1)
-#define VMA_EXEC     BIT(2)
-#define VMA_SHARED   BIT(3)
-#define VMA_STACK    BIT(4) /* grows down on a fault just below */
-#define VMA_HEAP     BIT(5) /* the brk area, for names */
-#define VMA_LOCKED   BIT(6) /* mlock */
-#define VMA_DONTFORK BIT(7)
-#define VMA_NOHUGE   BIT(8)
-#define VMA_HUGE     BIT(9)
-#define VMA_SPECIAL  BIT(10) /* USYSCALL, vDSO: not to be unmapped piecemeal, no accounting */
-#define VMA_NEEDS_COPY \
-	BIT(11)               /* the amap is shared with a fork relative; a write clones it first */
-#define VMA_ZERO_SEEN BIT(12) /* leaves may show the zero page: a write drops the leaf first */
-#define VMA_NORESERVE BIT(13)
+#define VMA_READ       BIT(0)
+#define VMA_WRITE      BIT(1)
+#define VMA_EXEC       BIT(2)
+#define VMA_SHARED     BIT(3)
+#define VMA_STACK      BIT(4) /* grows down on a fault just below */
+#define VMA_HEAP       BIT(5) /* the brk area, for names */
+#define VMA_LOCKED     BIT(6) /* mlock */
+#define VMA_DONTFORK   BIT(7)
+#define VMA_NOHUGE     BIT(8)
+#define VMA_HUGE       BIT(9)
+#define VMA_SPECIAL    BIT(10) /* USYSCALL, vDSO: not to be unmapped piecemeal, no accounting */
+#define VMA_NEEDS_COPY BIT(11) /* the amap is shared with a fork relative; a write clones it first */
+#define VMA_ZERO_SEEN  BIT(12) /* leaves may show the zero page: a write drops the leaf first */
+#define VMA_NORESERVE  BIT(13)
 
 struct vma {
 	vaddr_t start, end;
@@ -44,14 +43,13 @@ struct vma {
 	struct tree_node node; /* in the tree, by start */
 	struct list obj_link;  /* in obj->mappings [obj->lock] */
 	struct aspace *as;
-	struct memobj *obj; /* lower layer, or NULL: zeroes. Owned reference */
-	u64 pgoff;          /* page of obj at start */
-	struct file *file;  /* for names. Owned reference */
-	struct amap *amap;  /* upper layer, or NULL: nothing private yet. Owned reference */
-	u64 apgoff;         /* key in amap of the page at start */
-	vaddr_t w_start,
-		w_end; /* leaves outside are not writable; w_start >= w_end: none is [pt->lock] */
-	u64 file_end;  /* bytes at and beyond this va are zeroes, not obj (bss tail); 0: none */
+	struct memobj *obj;         /* lower layer, or NULL: zeroes. Owned reference */
+	u64 pgoff;                  /* page of obj at start */
+	struct file *file;          /* for names. Owned reference */
+	struct amap *amap;          /* upper layer, or NULL: nothing private yet. Owned reference */
+	u64 apgoff;                 /* key in amap of the page at start */
+	vaddr_t w_start, w_end;     /* leaves outside are not writable; w_start >= w_end: none is [pt->lock] */
+	u64 file_end;               /* bytes at and beyond this va are zeroes, not obj (bss tail); 0: none */
 	vaddr_t sub_start, sub_end; /* of the subtree below node: its extent, */
 	u64 sub_gap;                /* and the largest hole between its VMAs */
 };

@@ -71,7 +71,8 @@ static struct task *task_to_move(struct runq *from, u32 hart)
 		if (t->affinity & BIT(hart))
 			return t;
 	}
-	list_for_each_entry_reverse(t, &from->rt, run_link) {
+	list_for_each_entry_reverse(t, &from->rt, run_link)
+	{
 		if (t->affinity & BIT(hart))
 			return t;
 	}

@@ -9,9 +9,17 @@
 
 #define NSEC 1000000000ul
 enum {
-	CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_PROCESS_CPU = 2, CLOCK_THREAD_CPU = 3, CLOCK_MONOTONIC_RAW = 4,
-	CLOCK_REALTIME_COARSE = 5, CLOCK_MONOTONIC_COARSE = 6, CLOCK_BOOTTIME = 7, CLOCK_REALTIME_ALARM = 8,
-	CLOCK_BOOTTIME_ALARM = 9, CLOCK_TAI = 11,
+	CLOCK_REALTIME = 0,
+	CLOCK_MONOTONIC = 1,
+	CLOCK_PROCESS_CPU = 2,
+	CLOCK_THREAD_CPU = 3,
+	CLOCK_MONOTONIC_RAW = 4,
+	CLOCK_REALTIME_COARSE = 5,
+	CLOCK_MONOTONIC_COARSE = 6,
+	CLOCK_BOOTTIME = 7,
+	CLOCK_REALTIME_ALARM = 8,
+	CLOCK_BOOTTIME_ALARM = 9,
+	CLOCK_TAI = 11,
 };
 
 /* Clocks of other processes and threads: ~id << 3 | per thread << 2 | kind (2: scheduler time). */
@@ -49,25 +57,18 @@ long clock_read(u32 clock, u64 *ns)
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
 	case CLOCK_REALTIME_ALARM:
-	case CLOCK_TAI:
-		*ns = clock_wall_ns();
-		return 0;
+	case CLOCK_TAI: *ns = clock_wall_ns(); return 0;
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_MONOTONIC_COARSE:
 	case CLOCK_BOOTTIME:
-	case CLOCK_BOOTTIME_ALARM:
-		*ns = clock_mono_ns();
-		return 0;
+	case CLOCK_BOOTTIME_ALARM: *ns = clock_mono_ns(); return 0;
 	case CLOCK_PROCESS_CPU:
 		process_times(current_process(), &u, &s);
 		*ns = u + s;
 		return 0;
-	case CLOCK_THREAD_CPU:
-		*ns = sched_exec_total(current());
-		return 0;
-	default:
-		return (int)clock < 0 ? cpu_clock_read(clock, ns) : -EINVAL;
+	case CLOCK_THREAD_CPU: *ns = sched_exec_total(current()); return 0;
+	default: return (int)clock < 0 ? cpu_clock_read(clock, ns) : -EINVAL;
 	}
 }
 
@@ -102,18 +103,12 @@ long clock_to_mono(u32 clock, u64 ns, u64 *mono)
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_ALARM:
-	case CLOCK_TAI:
-		*mono = offset > 0 && ns < (u64)offset ? 0 : ns - (u64)offset;
-		return 0;
+	case CLOCK_TAI: *mono = offset > 0 && ns < (u64)offset ? 0 : ns - (u64)offset; return 0;
 	case CLOCK_MONOTONIC:
 	case CLOCK_BOOTTIME:
-	case CLOCK_BOOTTIME_ALARM:
-		*mono = ns;
-		return 0;
-	case CLOCK_PROCESS_CPU:
-		return -EOPNOTSUPP;
-	default:
-		return (int)clock < 0 ? -EOPNOTSUPP : -EINVAL;
+	case CLOCK_BOOTTIME_ALARM: *mono = ns; return 0;
+	case CLOCK_PROCESS_CPU: return -EOPNOTSUPP;
+	default: return (int)clock < 0 ? -EOPNOTSUPP : -EINVAL;
 	}
 }
 
@@ -159,7 +154,7 @@ static long sleep_relative(u64 mono, struct uptr remain)
 		return 0;
 	left = mono - now;
 	if (!uptr_null(remain) &&
-	    (put_user_u64(remain, left / NSEC) || put_user_u64(uptr_add(remain, sizeof(u64)), left % NSEC)))
+		(put_user_u64(remain, left / NSEC) || put_user_u64(uptr_add(remain, sizeof(u64)), left % NSEC)))
 		return -EFAULT;
 	t->restart.arg[0] = mono;
 	t->restart.arg[1] = remain.addr;

@@ -99,7 +99,7 @@ bool cred_may_signal_locked(const struct task *t)
 	const struct cred *me = &current()->cred->cred, *other = &t->cred->cred;
 
 	return me->euid == 0 || me->euid == other->suid || me->euid == other->uid || me->uid == other->suid ||
-	       me->uid == other->uid;
+		me->uid == other->uid;
 }
 
 bool cred_may_change_locked(const struct task *t)
@@ -167,8 +167,9 @@ static long cred_set_res(enum id_kind kind, u32 r, u32 e, u32 s)
 	if (!fresh)
 		return -ENOMEM;
 	i = cred_ids(&fresh->cred, kind);
-	if (!cred_capable() && ((r != KEEP && !id_among(r, &i)) || (e != KEEP && !id_among(e, &i)) ||
-				(s != KEEP && !id_among(s, &i)))) {
+	if (!cred_capable() &&
+		((r != KEEP && !id_among(r, &i)) || (e != KEEP && !id_among(e, &i)) ||
+			(s != KEEP && !id_among(s, &i)))) {
 		cred_put(fresh);
 		return -EPERM;
 	}
@@ -191,8 +192,7 @@ static long cred_set_re(enum id_kind kind, u32 r, u32 e)
 		return -ENOMEM;
 	i = cred_ids(&fresh->cred, kind);
 	old_real = *i.real;
-	if (!cred_capable() &&
-	    ((r != KEEP && r != *i.real && r != *i.eff) || (e != KEEP && !id_among(e, &i)))) {
+	if (!cred_capable() && ((r != KEEP && r != *i.real && r != *i.eff) || (e != KEEP && !id_among(e, &i)))) {
 		cred_put(fresh);
 		return -EPERM;
 	}

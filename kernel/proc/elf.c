@@ -4,17 +4,17 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define EHDR_SIZE 64
+#define EHDR_SIZE     64
 #define MACHINE_RISCV 243
-#define TYPE_EXEC 2
-#define TYPE_DYN 3
-#define PT_LOAD 1
-#define PT_INTERP 3
-#define PT_PHDR 6
-#define PT_GNU_STACK 0x6474e551u
-#define PF_X 1u
-#define PF_W 2u
-#define PF_R 4u
+#define TYPE_EXEC     2
+#define TYPE_DYN      3
+#define PT_LOAD       1
+#define PT_INTERP     3
+#define PT_PHDR       6
+#define PT_GNU_STACK  0x6474e551u
+#define PF_X          1u
+#define PF_W          2u
+#define PF_R          4u
 
 struct ehdr {
 	u8 ident[16];
@@ -84,7 +84,10 @@ static int segment_add(struct elf_image *img, const struct phdr *ph, u64 file_si
 	if (img->nr_segments && ph->vaddr < s[-1].vaddr + s[-1].memsz)
 		return -ENOEXEC;
 	*s = (struct elf_segment){
-		.vaddr = ph->vaddr, .offset = ph->offset, .filesz = ph->filesz, .memsz = ph->memsz,
+		.vaddr = ph->vaddr,
+		.offset = ph->offset,
+		.filesz = ph->filesz,
+		.memsz = ph->memsz,
 		.prot = prot_of(ph->flags),
 	};
 	if (img->nr_segments++ == 0)
@@ -120,8 +123,7 @@ static void phdr_locate(struct elf_image *img, const struct elf_header *hdr)
 	}
 }
 
-int elf_parse_segments(const struct elf_header *hdr, const void *phdrs, u64 file_size, u64 limit,
-		       struct elf_image *out)
+int elf_parse_segments(const struct elf_header *hdr, const void *phdrs, u64 file_size, u64 limit, struct elf_image *out)
 {
 	struct phdr ph;
 

@@ -8,11 +8,11 @@
 
 #include "lib/types.h"
 
-#define ELF_MAX_PHDRS 64
+#define ELF_MAX_PHDRS    64
 #define ELF_MAX_SEGMENTS 16
-#define ELF_PHDR_SIZE 56
-#define ELF_MAX_ALIGN (1ul << 21)
-#define ELF_INTERP_MAX 256
+#define ELF_PHDR_SIZE    56
+#define ELF_MAX_ALIGN    (1ul << 21)
+#define ELF_INTERP_MAX   256
 
 enum elf_kind { ELF_FIXED, ELF_MOVABLE }; /* ET_EXEC, ET_DYN */
 
@@ -34,16 +34,16 @@ struct elf_segment {
 struct elf_image {
 	u32 nr_segments;
 	struct elf_segment segments[ELF_MAX_SEGMENTS]; /* ascending, pages do not overlap but in the last/first one */
-	u64 low, high;       /* page-aligned extent */
-	u64 align;           /* largest p_align, at least a page */
-	u64 phdr_vaddr;      /* of the program headers in memory; 0: not there */
-	u64 interp_offset;   /* of the interpreter's name in the file, */
-	u32 interp_len;      /* with its NUL; 0: none */
-	u32 exec_stack;      /* PT_GNU_STACK asks for it */
+	u64 low, high;                                 /* page-aligned extent */
+	u64 align;                                     /* largest p_align, at least a page */
+	u64 phdr_vaddr;                                /* of the program headers in memory; 0: not there */
+	u64 interp_offset;                             /* of the interpreter's name in the file, */
+	u32 interp_len;                                /* with its NUL; 0: none */
+	u32 exec_stack;                                /* PT_GNU_STACK asks for it */
 };
 
 /* `file` holds the first `len` bytes of a file of file_size. 0 or -ENOEXEC. */
 int elf_parse_header(const void *file, size_t len, u64 file_size, struct elf_header *out);
 /* `phdrs` holds hdr->nr_phdrs * ELF_PHDR_SIZE bytes; `limit`: end of user addresses. 0 or -ENOEXEC. */
-int elf_parse_segments(const struct elf_header *hdr, const void *phdrs, u64 file_size, u64 limit,
-		       struct elf_image *out);
+int elf_parse_segments(
+	const struct elf_header *hdr, const void *phdrs, u64 file_size, u64 limit, struct elf_image *out);

@@ -106,7 +106,7 @@ static int exec_prepare_cred(struct exec *e)
 	}
 	e->secure = euid != now->uid || egid != now->gid;
 	if (euid == now->euid && egid == now->egid && now->suid == euid && now->fsuid == euid && now->sgid == egid &&
-	    now->fsgid == egid)
+		now->fsgid == egid)
 		return 0;
 	e->cred = cred_clone(current()->cred);
 	if (!e->cred)
@@ -183,7 +183,7 @@ static int dethread(void)
 		spin_unlock_irqrestore(&p->siglock, flags);
 		return -EAGAIN;
 	}
-	list_for_each_entry(other, &p->threads, thread_link) {
+	list_for_each_entry (other, &p->threads, thread_link) {
 		if (other == t)
 			continue;
 		WRITE_ONCE(other->must_exit, 1);
@@ -309,8 +309,8 @@ static void exec_free(struct exec *e)
 	kfree(e);
 }
 
-static int exec_run(struct exec *e, const struct path *dir, const char *name, u32 at_flags,
-		    const struct exec_source *src)
+static int exec_run(
+	struct exec *e, const struct path *dir, const char *name, u32 at_flags, const struct exec_source *src)
 {
 	struct process *p = current_process();
 	int err = exec_find_program(e, dir, name, at_flags);

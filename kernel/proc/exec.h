@@ -14,8 +14,8 @@
 #include "proc/script.h"
 #include "proc/sigqueue.h"
 
-#define EXEC_WINDOW 1024 /* first bytes of a file: header, program headers, "#!" line */
-#define EXEC_PREFIX_MAX 12 /* words that "#!" lines put in front */
+#define EXEC_WINDOW     1024 /* first bytes of a file: header, program headers, "#!" line */
+#define EXEC_PREFIX_MAX 12   /* words that "#!" lines put in front */
 #define EXEC_STRING_MAX (32 * PAGE_SIZE)
 
 /* Where arguments come from: user arrays, or (pid 1) kernel arrays. */
@@ -28,10 +28,10 @@ struct exec_source {
 struct exec_args {
 	u8 **pages;
 	u32 nr_pages, max_pages;
-	u64 len;        /* bytes used */
-	u64 limit;      /* of strings and pointers together */
+	u64 len;   /* bytes used */
+	u64 limit; /* of strings and pointers together */
 	u32 argc, envc;
-	u64 env_offset; /* where envp begins in the block, */
+	u64 env_offset;  /* where envp begins in the block, */
 	u64 name_offset; /* and the name */
 };
 
@@ -42,23 +42,23 @@ struct exec_image {
 };
 
 struct exec {
-	const char *name;          /* as the caller gave it */
-	struct file *file;         /* the ELF file; NULL: handed over or not opened */
+	const char *name;  /* as the caller gave it */
+	struct file *file; /* the ELF file; NULL: handed over or not opened */
 	struct exec_args args;
 	char *prefix[EXEC_PREFIX_MAX]; /* argv[0…] made by scripts, owned, last first */
 	u32 nr_prefix;
 	struct exec_image program, interp;
 	u32 has_interp;
 	struct aspace *as;
-	struct exec_random {       /* drawn at once */
+	struct exec_random {                   /* drawn at once */
 		u64 program, brk, stack, mmap; /* page numbers, taken modulo */
-		u8 seed[16];       /* AT_RANDOM */
+		u8 seed[16];                   /* AT_RANDOM */
 	} random;
 	vaddr_t entry, sp, stack_top, vdso;
-	struct cred_ref *cred;     /* NULL: unchanged */
-	u32 secure;                /* AT_SECURE */
-	struct sighand *sighand;   /* spare, if the table is shared */
-	struct fdtable *files;     /* spare, if shared with another process */
+	struct cred_ref *cred;   /* NULL: unchanged */
+	u32 secure;              /* AT_SECURE */
+	struct sighand *sighand; /* spare, if the table is shared */
+	struct fdtable *files;   /* spare, if shared with another process */
 	u8 window[EXEC_WINDOW];
 	u8 phdrs[ELF_MAX_PHDRS * ELF_PHDR_SIZE];
 	char interp_name[ELF_INTERP_MAX];

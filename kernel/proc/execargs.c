@@ -16,17 +16,33 @@
 #include "proc/exec.h"
 #include "proc/proc.h"
 
-#define STACK_EXTRA (128ul << 10) /* mapped below what is used at once; it grows by faults */
-#define ARGS_FLOOR (128ul << 10)
+#define STACK_EXTRA  (128ul << 10) /* mapped below what is used at once; it grows by faults */
+#define ARGS_FLOOR   (128ul << 10)
 #define ARGS_CEILING (6ul << 20)
 #define RANDOM_BYTES 16
 #define HWCAP_IMAFDC ((1u << 0) | (1u << 2) | (1u << 3) | (1u << 5) | (1u << 8) | (1u << 12))
-#define CLOCK_TICKS 100
+#define CLOCK_TICKS  100
 
 enum {
-	AT_NULL = 0, AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_FLAGS = 8, AT_ENTRY = 9,
-	AT_UID = 11, AT_EUID = 12, AT_GID = 13, AT_EGID = 14, AT_HWCAP = 16, AT_CLKTCK = 17, AT_SECURE = 23,
-	AT_RANDOM = 25, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51,
+	AT_NULL = 0,
+	AT_PHDR = 3,
+	AT_PHENT = 4,
+	AT_PHNUM = 5,
+	AT_PAGESZ = 6,
+	AT_BASE = 7,
+	AT_FLAGS = 8,
+	AT_ENTRY = 9,
+	AT_UID = 11,
+	AT_EUID = 12,
+	AT_GID = 13,
+	AT_EGID = 14,
+	AT_HWCAP = 16,
+	AT_CLKTCK = 17,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_EXECFN = 31,
+	AT_SYSINFO_EHDR = 33,
+	AT_MINSIGSTKSZ = 51,
 };
 
 /* ---- collecting ---- */
@@ -176,8 +192,8 @@ static int args_add_argv(struct exec *e, const struct exec_source *src)
 	}
 	if (err)
 		return err;
-	err = src->argv ? args_add_kernel_array(a, src->argv, skip, &a->argc) :
-			  args_add_user_array(a, src->user_argv, skip, &a->argc);
+	err = src->argv ? args_add_kernel_array(a, src->argv, skip, &a->argc)
+			: args_add_user_array(a, src->user_argv, skip, &a->argc);
 	/* No program is started without argv[0]. */
 	if (!err && a->argc == 0) {
 		err = args_add_kernel(a, "");
@@ -196,8 +212,8 @@ int exec_args_collect(struct exec *e, const struct exec_source *src)
 	if (err)
 		return err;
 	a->env_offset = a->len;
-	err = src->envp ? args_add_kernel_array(a, src->envp, 0, &a->envc) :
-			  args_add_user_array(a, src->user_envp, 0, &a->envc);
+	err = src->envp ? args_add_kernel_array(a, src->envp, 0, &a->envc)
+			: args_add_user_array(a, src->user_envp, 0, &a->envc);
 	if (err)
 		return err;
 	a->name_offset = a->len;

@@ -9,12 +9,12 @@
 #include "proc/vdso.h"
 
 #define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_EMPTY_PATH 0x1000u
-#define ADDR_NO_RANDOMIZE 0x0040000u
-#define ADDR_RANDOM_PAGES (1ul << 18) /* 1 GiB */
-#define BREAK_RANDOM_PAGES (1ul << 13)
-#define STACK_GAP_MIN (128ul << 20)
-#define MOVABLE_BASE (USER_DEFAULT_END / 3 * 2)
+#define AT_EMPTY_PATH       0x1000u
+#define ADDR_NO_RANDOMIZE   0x0040000u
+#define ADDR_RANDOM_PAGES   (1ul << 18) /* 1 GiB */
+#define BREAK_RANDOM_PAGES  (1ul << 13)
+#define STACK_GAP_MIN       (128ul << 20)
+#define MOVABLE_BASE        (USER_DEFAULT_END / 3 * 2)
 
 /* ---- opening ---- */
 
@@ -197,7 +197,7 @@ static u64 program_bias(const struct exec *e)
 	if (p->hdr.kind == ELF_FIXED)
 		return 0;
 	return ALIGN_DOWN(MOVABLE_BASE + shift_by(e->random.program, ADDR_RANDOM_PAGES), p->elf.align) -
-	       ALIGN_DOWN(p->elf.low, p->elf.align);
+		ALIGN_DOWN(p->elf.low, p->elf.align);
 }
 
 static void extents_note(struct exec *e)

@@ -104,7 +104,7 @@ static bool exit_begin(struct task *t, int code)
 	stop_complete = stop_check_complete_locked(p);
 	if (!last && (p->pending.set & ~t->sigmask)) {
 		/* What was meant for this thread, another shall take. */
-		list_for_each_entry(other, &p->threads, thread_link) {
+		list_for_each_entry (other, &p->threads, thread_link) {
 			if (!other->exiting && (p->pending.set & ~other->sigmask))
 				sched_wake_signal(other, SIGNAL_WAKE_NORMAL);
 		}
@@ -160,7 +160,7 @@ static void exit_process(struct process *p, int code)
 {
 	if (p->pid == 1)
 		panic("init (pid 1) died: %s %d", (code & 0x7f) ? "killed by signal" : "exit status",
-		      (code & 0x7f) ? code & 0x7f : code >> 8);
+			(code & 0x7f) ? code & 0x7f : code >> 8);
 	process_timers_exit(p);
 	process_drop_text(p);
 	exit_session(p);
@@ -172,7 +172,7 @@ bool pgrp_is_orphaned_locked(struct pid *pgrp, const struct process *but)
 {
 	struct process *p;
 
-	list_for_each_entry(p, &pgrp->group, pgrp_link) {
+	list_for_each_entry (p, &pgrp->group, pgrp_link) {
 		if (p == but || p->zombie || !p->parent || p->parent == init_process)
 			continue;
 		if (p->parent->pgrp != pgrp && p->parent->session == p->session)
@@ -185,7 +185,7 @@ static bool pgrp_has_stopped_locked(const struct pid *pgrp)
 {
 	struct process *p;
 
-	list_for_each_entry(p, &pgrp->group, pgrp_link) {
+	list_for_each_entry (p, &pgrp->group, pgrp_link) {
 		if (p->stopped)
 			return true;
 	}
@@ -286,13 +286,13 @@ static void reparent_children_locked(struct process *p)
 	struct siginfo_k info;
 	struct task *t;
 
-	list_for_each_entry_safe(child, next, &p->children, sibling) {
+	list_for_each_entry_safe (child, next, &p->children, sibling) {
 		child->parent = reaper;
 		WRITE_ONCE(child->ppid, reaper->pid);
 		list_move_tail(&child->sibling, &reaper->children);
 		child->exit_signal = SIGCHLD;
 		spin_lock(&child->siglock);
-		list_for_each_entry(t, &child->threads, thread_link) {
+		list_for_each_entry (t, &child->threads, thread_link) {
 			if (!t->pdeathsig)
 				continue;
 			siginfo_kernel(&info, (int)t->pdeathsig);

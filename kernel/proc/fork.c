@@ -153,8 +153,8 @@ static int process_take(struct fork *f)
 	p->leader = f->child;
 	p->exit_signal = f->rq->exit_signal;
 	memcpy(p->limits, parent->limits, sizeof(p->limits));
-	p->cpu_warn_ns = parent->limits[RLIM_CPU].soft == RLIM_INFINITY ? ~0ul :
-									   parent->limits[RLIM_CPU].soft * 1000000000ul;
+	p->cpu_warn_ns =
+		parent->limits[RLIM_CPU].soft == RLIM_INFINITY ? ~0ul : parent->limits[RLIM_CPU].soft * 1000000000ul;
 	p->dumpable = parent->dumpable;
 	p->vdso = parent->vdso;
 	p->text = parent->text;

@@ -19,21 +19,27 @@
 #include "proc/proc.h"
 #include "proc/sched.h"
 
-#define BUCKETS 256
-#define OP_PRIVATE 128u
+#define BUCKETS           256
+#define OP_PRIVATE        128u
 #define OP_CLOCK_REALTIME 256u
-#define MATCH_ANY (~0u)
+#define MATCH_ANY         (~0u)
 
 enum {
-	OP_WAIT = 0, OP_WAKE = 1, OP_FD = 2, OP_REQUEUE = 3, OP_CMP_REQUEUE = 4, OP_WAKE_OP = 5, OP_WAIT_BITSET = 9,
+	OP_WAIT = 0,
+	OP_WAKE = 1,
+	OP_FD = 2,
+	OP_REQUEUE = 3,
+	OP_CMP_REQUEUE = 4,
+	OP_WAKE_OP = 5,
+	OP_WAIT_BITSET = 9,
 	OP_WAKE_BITSET = 10,
 };
 
 /* Robust lists: bits of the word that a thread owns. */
-#define ROBUST_WAITERS 0x80000000u
+#define ROBUST_WAITERS    0x80000000u
 #define ROBUST_OWNER_DIED 0x40000000u
-#define ROBUST_TID_MASK 0x3fffffffu
-#define ROBUST_MAX 2048
+#define ROBUST_TID_MASK   0x3fffffffu
+#define ROBUST_MAX        2048
 
 struct futex_key {
 	const void *space;
@@ -126,7 +132,7 @@ static u32 wake_locked(struct futex_bucket *b, const struct futex_key *key, u32 
 	struct futex_waiter *w, *next;
 	u32 woken = 0;
 
-	list_for_each_entry_safe(w, next, &b->waiters, link) {
+	list_for_each_entry_safe (w, next, &b->waiters, link) {
 		if (woken >= nr)
 			break;
 		if (!key_equal(&w->key, key) || !(w->bitset & bitset))
@@ -275,7 +281,7 @@ static long futex_requeue(struct uptr from, struct uptr to, u32 op, u32 nr_wake,
 	woken = wake_locked(b1, &key1, nr_wake, MATCH_ANY);
 	if (key_equal(&key1, &key2))
 		nr_move = 0; /* they are there already */
-	list_for_each_entry_safe(w, next, &b1->waiters, link) {
+	list_for_each_entry_safe (w, next, &b1->waiters, link) {
 		if (moved >= nr_move)
 			break;
 		if (!key_equal(&w->key, &key1))
@@ -368,22 +374,14 @@ long futex_call(struct uptr uaddr, u32 op, u32 val, u64 timeout_ns, u32 val2, st
 	if ((op & OP_CLOCK_REALTIME) && timeout_ns != ~0ul)
 		timeout_ns = offset > 0 && timeout_ns < (u64)offset ? 0 : timeout_ns - (u64)offset;
 	switch (op & ~(OP_PRIVATE | OP_CLOCK_REALTIME)) {
-	case OP_WAIT:
-		return futex_wait(uaddr, op, val, timeout_ns, MATCH_ANY);
-	case OP_WAIT_BITSET:
-		return futex_wait(uaddr, op, val, timeout_ns, val3);
-	case OP_WAKE:
-		return futex_wake(uaddr, op, val, MATCH_ANY);
-	case OP_WAKE_BITSET:
-		return futex_wake(uaddr, op, val, val3);
-	case OP_REQUEUE:
-		return futex_requeue(uaddr, uaddr2, op, val, val2, NULL);
-	case OP_CMP_REQUEUE:
-		return futex_requeue(uaddr, uaddr2, op, val, val2, &val3);
-	case OP_WAKE_OP:
-		return futex_wake_op(uaddr, uaddr2, op, val, val2, val3);
-	default:
-		return -ENOSYS; /* priority inheritance, descriptors */
+	case OP_WAIT: return futex_wait(uaddr, op, val, timeout_ns, MATCH_ANY);
+	case OP_WAIT_BITSET: return futex_wait(uaddr, op, val, timeout_ns, val3);
+	case OP_WAKE: return futex_wake(uaddr, op, val, MATCH_ANY);
+	case OP_WAKE_BITSET: return futex_wake(uaddr, op, val, val3);
+	case OP_REQUEUE: return futex_requeue(uaddr, uaddr2, op, val, val2, NULL);
+	case OP_CMP_REQUEUE: return futex_requeue(uaddr, uaddr2, op, val, val2, &val3);
+	case OP_WAKE_OP: return futex_wake_op(uaddr, uaddr2, op, val, val2, val3);
+	default: return -ENOSYS; /* priority inheritance, descriptors */
 	}
 }
 
@@ -428,7 +426,7 @@ void futex_exit_robust(struct task *t)
 		return;
 	t->robust_list = 0;
 	if (get_user_u64(head, &entry) || get_user_u64(uptr_add(head, 8), &offset) ||
-	    get_user_u64(uptr_add(head, 16), &pending))
+		get_user_u64(uptr_add(head, 16), &pending))
 		return;
 	for (u32 i = 0; i < ROBUST_MAX && (entry & ~1ul) != head.addr; i++) {
 		/* The link is read first: once released, the entry may be reused. */

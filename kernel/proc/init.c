@@ -37,8 +37,9 @@ static void mount_root(void)
 		device += 5;
 	err = fs_mount_root(device, flags);
 	if (err)
-		panic("cannot mount the root file system from \"%s\": error %d. Is a disk image attached (root=DEVICE)?",
-		      device, err);
+		panic("cannot mount the root file system from \"%s\": error %d. Is a disk image attached "
+		      "(root=DEVICE)?",
+			device, err);
 }
 
 /* Descriptors 0, 1 and 2. */
@@ -48,7 +49,8 @@ static void open_console(struct task *t)
 	int err = file_open(NULL, "/dev/console", O_RDWR, 0, &f);
 
 	if (err) {
-		pr_warn("init: /dev/console cannot be opened: error %d; it starts without standard input and output", err);
+		pr_warn("init: /dev/console cannot be opened: error %d; it starts without standard input and output",
+			err);
 		return;
 	}
 	for (u32 i = 0; i < 3; i++) {

@@ -16,11 +16,11 @@
 struct timer_base {
 	struct spinlock lock; /* RANK_TIMER */
 	struct tree tree;
-	u64 first_ns;         /* deadline of the first, or ~0 */
+	u64 first_ns; /* deadline of the first, or ~0 */
 	struct ktimer *running;
 	/* This hart only, interrupts off: */
-	u64 tick_ns;          /* the scheduler's, or ~0 */
-	u64 armed_ns;         /* what the comparator holds */
+	u64 tick_ns;  /* the scheduler's, or ~0 */
+	u64 armed_ns; /* what the comparator holds */
 };
 
 static struct timer_base bases[MAX_HARTS];

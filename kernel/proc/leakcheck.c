@@ -14,7 +14,7 @@
 #include "proc/task.h"
 #include "sync/sched.h"
 
-#define TRIES 200
+#define TRIES    200
 #define PAUSE_NS 10000000ul
 
 /* What is compared: given out by an allocator, and owned by something that lives. */

@@ -76,8 +76,9 @@ static bool rlimit_may_reach(const struct process *p)
 		return false;
 	}
 	c = &p->leader->cred->cred;
-	ok = me->euid == 0 || (me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid &&
-			       me->gid == c->egid && me->gid == c->sgid);
+	ok = me->euid == 0 ||
+		(me->uid == c->uid && me->uid == c->euid && me->uid == c->suid && me->gid == c->gid &&
+			me->gid == c->egid && me->gid == c->sgid);
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	return ok;
 }

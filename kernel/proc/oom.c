@@ -57,7 +57,7 @@ static void kill_for_memory(struct process *p)
 	process_kill_locked(p, SIGKILL);
 	spin_unlock_irqrestore(&p->siglock, flags);
 	pr_warn("out of memory: killed %s[%d], which had %lu KiB; %lu KiB are free", name, p->pid, kib,
-	       st.free << (PAGE_SHIFT - 10));
+		st.free << (PAGE_SHIFT - 10));
 }
 
 bool oom_kill(void)

@@ -21,8 +21,8 @@ struct task;
 struct tty;
 
 #define PID_MAX_DEFAULT 32768
-#define PID_MAX_LIMIT 4194304
-#define PID_RESERVED 300 /* after the first round, numbers start here */
+#define PID_MAX_LIMIT   4194304
+#define PID_RESERVED    300 /* after the first round, numbers start here */
 
 struct pid {
 	struct refcount refs;

@@ -11,12 +11,12 @@
 #include "proc/sigqueue.h"
 #include "proc/timers.h"
 
-#define PTIMER_MAX 1024
-#define PERIOD_MIN_NS 100000ul
-#define NOTIFY_SIGNAL 0
-#define NOTIFY_NONE 1
+#define PTIMER_MAX       1024
+#define PERIOD_MIN_NS    100000ul
+#define NOTIFY_SIGNAL    0
+#define NOTIFY_NONE      1
 #define NOTIFY_THREAD_ID 4
-#define TIMER_ABSTIME 1u
+#define TIMER_ABSTIME    1u
 
 struct ptimer {
 	struct ktimer timer;
@@ -34,7 +34,7 @@ static bool queue_has_timer(const struct signal_queue *q, int id)
 {
 	struct siginfo_node *n;
 
-	list_for_each_entry(n, &q->infos, link) {
+	list_for_each_entry (n, &q->infos, link) {
 		if (n->timer_id == id)
 			return true;
 	}

@@ -32,20 +32,57 @@
 #include "proc/proc.h"
 #include "proc/task.h"
 
-#define TICK_ALONE_NS 10000000ul /* one task on the hart: only sampling */
-#define TICK_SHARED_NS 4000000ul /* several: the time slice */
-#define RR_SLICE_NS 100000000ul
-#define SLEEPER_CREDIT_NS 3000000ul /* how far behind the others a sleeper may come back */
+#define TICK_ALONE_NS       10000000ul /* one task on the hart: only sampling */
+#define TICK_SHARED_NS      4000000ul  /* several: the time slice */
+#define RR_SLICE_NS         100000000ul
+#define SLEEPER_CREDIT_NS   3000000ul /* how far behind the others a sleeper may come back */
 #define WAKE_GRANULARITY_NS 1000000ul
-#define VRUNTIME_START (1ul << 40) /* so that differences never go below 0 */
+#define VRUNTIME_START      (1ul << 40) /* so that differences never go below 0 */
 
 struct runq runqs[MAX_HARTS];
 static u8 ticking; /* tick arming works: timers are set up */
 
 static const u32 nice_weights[40] = {
-	88818, 71054, 56843, 45475, 36380, 29104, 23283, 18626, 14901, 11921, 9537, 7629, 6104, 4883,
-	3906,  3125,  2500,  2000,  1600,  1280,  1024,  819,   655,   524,   419,  336,  268,  215,
-	172,   137,   110,   88,    70,    56,    45,    36,    29,    23,    18,   15,
+	88818,
+	71054,
+	56843,
+	45475,
+	36380,
+	29104,
+	23283,
+	18626,
+	14901,
+	11921,
+	9537,
+	7629,
+	6104,
+	4883,
+	3906,
+	3125,
+	2500,
+	2000,
+	1600,
+	1280,
+	1024,
+	819,
+	655,
+	524,
+	419,
+	336,
+	268,
+	215,
+	172,
+	137,
+	110,
+	88,
+	70,
+	56,
+	45,
+	36,
+	29,
+	23,
+	18,
+	15,
 };
 
 u32 sched_weight(int nice)
@@ -109,7 +146,7 @@ static void rt_insert(struct runq *rq, struct task *t, bool at_head)
 {
 	struct task *other;
 
-	list_for_each_entry(other, &rq->rt, run_link) {
+	list_for_each_entry (other, &rq->rt, run_link) {
 		if (other->rt_priority < t->rt_priority || (at_head && other->rt_priority == t->rt_priority))
 			break;
 	}
@@ -409,8 +446,8 @@ bool sched_wake_states(struct task *t, u32 states)
 	flags = irq_save();
 	rq = task_runq_lock(t);
 	old = READ_ONCE(t->state);
-	woken = (BIT(old) & states) && __atomic_compare_exchange_n(&t->state, &old, TASK_RUNNABLE, false,
-								   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	woken = (BIT(old) & states) &&
+		__atomic_compare_exchange_n(&t->state, &old, TASK_RUNNABLE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	if (woken && !t->queued)
 		wake_place(rq, t);
 	else

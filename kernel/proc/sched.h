@@ -17,25 +17,25 @@
 struct task;
 
 #define SCHED_OTHER 0
-#define SCHED_FIFO 1
-#define SCHED_RR 2
+#define SCHED_FIFO  1
+#define SCHED_RR    2
 #define SCHED_BATCH 3
-#define SCHED_IDLE 5
+#define SCHED_IDLE  5
 
 struct runq {
 	struct spinlock lock;
 	u32 hart;
-	struct task *current;   /* runs now; idle when nothing does */
+	struct task *current; /* runs now; idle when nothing does */
 	struct task *idle;
-	struct task *previous;  /* the one being left, until sched_finish */
-	u32 moving;             /* `previous` is RUNNABLE but may not run here: sched_finish places it */
-	struct list rt;         /* by descending priority, then arrival */
-	struct tree fair;       /* by vruntime */
+	struct task *previous;   /* the one being left, until sched_finish */
+	u32 moving;              /* `previous` is RUNNABLE but may not run here: sched_finish places it */
+	struct list rt;          /* by descending priority, then arrival */
+	struct tree fair;        /* by vruntime */
 	struct tree_node *first; /* smallest vruntime */
-	u32 nr_running;         /* queued tasks, the running one included, idle not */
-	u64 min_vruntime;       /* never decreases; newcomers start near it */
+	u32 nr_running;          /* queued tasks, the running one included, idle not */
+	u64 min_vruntime;        /* never decreases; newcomers start near it */
 	u64 nr_switches;
-	u64 next_balance;       /* ns */
+	u64 next_balance; /* ns */
 	u64 user_ns, nice_ns, system_ns, idle_ns;
 };
 extern struct runq runqs[];

@@ -88,7 +88,7 @@ static void task_set_nice(struct task *t, int nice)
 }
 
 struct nice_walk {
-	int set;  /* 1: nice is the new value; 0: nice collects the best */
+	int set; /* 1: nice is the new value; 0: nice collects the best */
 	int nice;
 	int found;
 	long error;
@@ -105,7 +105,7 @@ static void nice_visit_locked(struct nice_walk *w, struct task *t)
 	if (!cred_may_change_locked(t))
 		w->error = -EPERM;
 	else if (w->nice < t->nice && !cred_capable() &&
-		 (!t->proc || 20 - w->nice > (int)MIN(t->proc->limits[RLIM_NICE].soft, 40ul)))
+		(!t->proc || 20 - w->nice > (int)MIN(t->proc->limits[RLIM_NICE].soft, 40ul)))
 		w->error = -EACCES;
 	else
 		task_set_nice(t, w->nice);
@@ -115,7 +115,7 @@ static void nice_visit_threads_locked(struct nice_walk *w, struct process *p)
 {
 	struct task *t;
 
-	list_for_each_entry(t, &p->threads, thread_link)
+	list_for_each_entry (t, &p->threads, thread_link)
 		nice_visit_locked(w, t);
 }
 
@@ -127,7 +127,7 @@ static void nice_walk_group_locked(struct nice_walk *w, int who)
 
 	if (who && !pid)
 		return;
-	list_for_each_entry(p, &group->group, pgrp_link)
+	list_for_each_entry (p, &group->group, pgrp_link)
 		nice_visit_threads_locked(w, p);
 	if (pid)
 		pid_put(pid);
@@ -205,8 +205,7 @@ static long policy_check(const struct task *t, u32 policy, u32 priority)
 		return -EINVAL;
 	if (!ctl_may_change(t))
 		return -EPERM;
-	if (policy_is_rt(policy) && !cred_capable() &&
-	    (!t->proc || priority > t->proc->limits[RLIM_RTPRIO].soft))
+	if (policy_is_rt(policy) && !cred_capable() && (!t->proc || priority > t->proc->limits[RLIM_RTPRIO].soft))
 		return -EPERM;
 	return 0;
 }
@@ -327,7 +326,7 @@ void process_times(struct process *p, u64 *utime_ns, u64 *stime_ns)
 
 	*utime_ns = p->utime;
 	*stime_ns = p->stime;
-	list_for_each_entry(t, &p->threads, thread_link) {
+	list_for_each_entry (t, &p->threads, thread_link) {
 		if (t->times_folded)
 			continue;
 		task_times(t, &u, &s);
@@ -345,7 +344,10 @@ void sched_hart_times(u32 hart, struct hart_times *out)
 	if (rq->current)
 		runq_account(rq, clock_mono_ns());
 	*out = (struct hart_times){
-		.user = rq->user_ns, .nice = rq->nice_ns, .system = rq->system_ns, .idle = rq->idle_ns,
+		.user = rq->user_ns,
+		.nice = rq->nice_ns,
+		.system = rq->system_ns,
+		.idle = rq->idle_ns,
 	};
 	spin_unlock_irqrestore(&rq->lock, flags);
 }

@@ -28,7 +28,7 @@
 #include "proc/vdso.h"
 
 #define NR_RESTART_SYSCALL 128
-#define ECALL_BYTES 4
+#define ECALL_BYTES        4
 
 /* ---- restarting ---- */
 
@@ -45,9 +45,7 @@ static void restart_settle(struct trapframe *tf, const struct sigaction_k *act)
 		return;
 	tf->cause = CAUSE_SYSCALL_DONE; /* settled once and for all */
 	switch (-(long)TF_A(tf, 0)) {
-	case ERESTARTNOINTR:
-		call_again(tf);
-		break;
+	case ERESTARTNOINTR: call_again(tf); break;
 	case ERESTARTSYS:
 		if (!act || (act->flags & SA_RESTART))
 			call_again(tf);
@@ -68,8 +66,7 @@ static void restart_settle(struct trapframe *tf, const struct sigaction_k *act)
 			TF_NR(tf) = NR_RESTART_SYSCALL;
 		}
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -164,7 +161,7 @@ static void stop_begin(int signo)
 		p->nr_stopped = 0;
 		p->stop_signal = (u32)signo;
 		p->continued = 0;
-		list_for_each_entry(other, &p->threads, thread_link) {
+		list_for_each_entry (other, &p->threads, thread_link) {
 			other->stop_counted = 0;
 			if (other != t)
 				sched_wake_signal(other, SIGNAL_WAKE_NORMAL);
@@ -181,8 +178,7 @@ static vaddr_t frame_stack_top(const struct task *t, const struct trapframe *tf,
 	vaddr_t sp = TF_SP(tf);
 	bool inside = sp > t->altstack.sp && sp - t->altstack.sp <= t->altstack.size;
 
-	if ((act->flags & SA_ONSTACK) && t->altstack.size &&
-	    (!inside || (t->altstack.flags & (int)SS_AUTODISARM)))
+	if ((act->flags & SA_ONSTACK) && t->altstack.size && (!inside || (t->altstack.flags & (int)SS_AUTODISARM)))
 		return t->altstack.sp + t->altstack.size;
 	return sp;
 }
@@ -194,8 +190,9 @@ static int handler_call(struct trapframe *tf, const struct sigaction_k *act, con
 		.handler = act->handler,
 		.siginfo = info,
 		.mask = t->restore_sigmask ? t->saved_sigmask : t->sigmask,
-		.altstack = {.sp = t->altstack.sp, .flags = t->altstack.size ? t->altstack.flags : SS_DISABLE,
-			     .size = t->altstack.size},
+		.altstack = {.sp = t->altstack.sp,
+			.flags = t->altstack.size ? t->altstack.flags : SS_DISABLE,
+			.size = t->altstack.size},
 		.stack_top = frame_stack_top(t, tf, act),
 		.restorer = vdso_sigreturn(t->proc->vdso),
 	};
@@ -309,14 +306,9 @@ static void signal_work(struct trapframe *tf)
 
 	for (;;) {
 		switch (signal_next(&info, &act)) {
-		case STEP_DIE:
-			die();
-		case STEP_CONTINUED:
-			parent_hears(current_process(), CLD_CONTINUED, SIGCONT);
-			break;
-		case STEP_STOP:
-			stop_here();
-			break;
+		case STEP_DIE: die();
+		case STEP_CONTINUED: parent_hears(current_process(), CLD_CONTINUED, SIGCONT); break;
+		case STEP_STOP: stop_here(); break;
 		case STEP_SIGNAL:
 			if (signal_act(tf, &act, &info)) {
 				/* More may be deliverable: their handlers run first, on top. */
@@ -325,9 +317,7 @@ static void signal_work(struct trapframe *tf)
 				return;
 			}
 			break;
-		case STEP_NONE:
-			no_handler_ran(tf);
-			return;
+		case STEP_NONE: no_handler_ran(tf); return;
 		}
 	}
 }
@@ -363,20 +353,13 @@ void user_trap_signal(int signo, int code, vaddr_t addr)
 void user_fault_signal(const struct fault *f, int result, struct trapframe *tf)
 {
 	switch (result) {
-	case FAULT_SEGV_MAP:
-		user_trap_signal(SIGSEGV, SEGV_MAPERR, f->addr);
-		break;
-	case FAULT_SEGV_ACC:
-		user_trap_signal(SIGSEGV, SEGV_ACCERR, f->addr);
-		break;
-	case FAULT_BUS:
-		user_trap_signal(SIGBUS, BUS_ADRERR, f->addr);
-		break;
+	case FAULT_SEGV_MAP: user_trap_signal(SIGSEGV, SEGV_MAPERR, f->addr); break;
+	case FAULT_SEGV_ACC: user_trap_signal(SIGSEGV, SEGV_ACCERR, f->addr); break;
+	case FAULT_BUS: user_trap_signal(SIGBUS, BUS_ADRERR, f->addr); break;
 	case FAULT_OOM:
 		/* The fault comes again if somebody else was killed for it. */
 		(void)oom_kill();
 		break;
-	default:
-		break;
+	default: break;
 	}
 }

@@ -20,14 +20,36 @@ void signal_init(void)
 }
 
 static const char *const names[32] = {
-	[SIGHUP] = "SIGHUP",       [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",
-	[SIGTRAP] = "SIGTRAP",     [SIGABRT] = "SIGABRT", [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",
-	[SIGKILL] = "SIGKILL",     [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
-	[SIGPIPE] = "SIGPIPE",     [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM", [SIGCHLD] = "SIGCHLD",
-	[SIGCONT] = "SIGCONT",     [SIGSTOP] = "SIGSTOP", [SIGTSTP] = "SIGTSTP", [SIGTTIN] = "SIGTTIN",
-	[SIGTTOU] = "SIGTTOU",     [SIGURG] = "SIGURG",   [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ",
-	[SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF", [SIGWINCH] = "SIGWINCH", [SIGIO] = "SIGIO",
-	[SIGPWR] = "SIGPWR",       [SIGSYS] = "SIGSYS",
+	[SIGHUP] = "SIGHUP",
+	[SIGINT] = "SIGINT",
+	[SIGQUIT] = "SIGQUIT",
+	[SIGILL] = "SIGILL",
+	[SIGTRAP] = "SIGTRAP",
+	[SIGABRT] = "SIGABRT",
+	[SIGBUS] = "SIGBUS",
+	[SIGFPE] = "SIGFPE",
+	[SIGKILL] = "SIGKILL",
+	[SIGUSR1] = "SIGUSR1",
+	[SIGSEGV] = "SIGSEGV",
+	[SIGUSR2] = "SIGUSR2",
+	[SIGPIPE] = "SIGPIPE",
+	[SIGALRM] = "SIGALRM",
+	[SIGTERM] = "SIGTERM",
+	[SIGCHLD] = "SIGCHLD",
+	[SIGCONT] = "SIGCONT",
+	[SIGSTOP] = "SIGSTOP",
+	[SIGTSTP] = "SIGTSTP",
+	[SIGTTIN] = "SIGTTIN",
+	[SIGTTOU] = "SIGTTOU",
+	[SIGURG] = "SIGURG",
+	[SIGXCPU] = "SIGXCPU",
+	[SIGXFSZ] = "SIGXFSZ",
+	[SIGVTALRM] = "SIGVTALRM",
+	[SIGPROF] = "SIGPROF",
+	[SIGWINCH] = "SIGWINCH",
+	[SIGIO] = "SIGIO",
+	[SIGPWR] = "SIGPWR",
+	[SIGSYS] = "SIGSYS",
 };
 
 const char *signal_name(int signo)
@@ -50,7 +72,7 @@ void signal_queue_flush(struct signal_queue *q, u64 set)
 
 	if (!(q->set & set))
 		return;
-	list_for_each_entry_safe(n, next, &q->infos, link) {
+	list_for_each_entry_safe (n, next, &q->infos, link) {
 		if (!(set & SIG_BIT(n->info.signo)))
 			continue;
 		list_del(&n->link);
@@ -83,7 +105,7 @@ static void queue_take(struct signal_queue *q, int signo, struct siginfo_k *out,
 	struct siginfo_node *n, *found = NULL;
 	bool more = false;
 
-	list_for_each_entry(n, &q->infos, link) {
+	list_for_each_entry (n, &q->infos, link) {
 		if (n->info.signo != signo)
 			continue;
 		if (found) {
@@ -203,7 +225,7 @@ static void flush_ignored_locked(struct process *p, int signo, const struct siga
 	if (act->handler != SIG_IGN && !(act->handler == SIG_DFL && (SIG_BIT(signo) & SIGSET_IGNORE)))
 		return;
 	signal_queue_flush(&p->pending, SIG_BIT(signo));
-	list_for_each_entry(t, &p->threads, thread_link)
+	list_for_each_entry (t, &p->threads, thread_link)
 		signal_queue_flush(&t->pending, SIG_BIT(signo));
 }
 
@@ -238,7 +260,7 @@ static void retarget_locked(struct task *t, u64 now_blocked)
 
 	if (!left || t->proc->nr_live < 2)
 		return;
-	list_for_each_entry(other, &t->proc->threads, thread_link) {
+	list_for_each_entry (other, &t->proc->threads, thread_link) {
 		if (other != t && !other->exiting && (left & ~other->sigmask))
 			sched_wake_signal(other, SIGNAL_WAKE_NORMAL);
 	}
@@ -274,17 +296,10 @@ long signal_procmask(int how, const u64 *set, u64 *old)
 	if (!set)
 		return 0;
 	switch (how) {
-	case 0: /* SIG_BLOCK */
-		sigmask_set(now | *set);
-		return 0;
-	case 1: /* SIG_UNBLOCK */
-		sigmask_set(now & ~*set);
-		return 0;
-	case 2: /* SIG_SETMASK */
-		sigmask_set(*set);
-		return 0;
-	default:
-		return -EINVAL;
+	case 0: /* SIG_BLOCK */ sigmask_set(now | *set); return 0;
+	case 1: /* SIG_UNBLOCK */ sigmask_set(now & ~*set); return 0;
+	case 2: /* SIG_SETMASK */ sigmask_set(*set); return 0;
+	default: return -EINVAL;
 	}
 }
 
@@ -365,7 +380,7 @@ static bool on_altstack(const struct task *t)
 	vaddr_t sp = TF_SP(t->thread.tf);
 
 	return !(t->altstack.flags & (int)SS_AUTODISARM) && sp > t->altstack.sp &&
-	       sp - t->altstack.sp <= t->altstack.size;
+		sp - t->altstack.sp <= t->altstack.size;
 }
 
 long signal_altstack(const struct sigaltstack_k *new_stack, struct sigaltstack_k *old)
@@ -375,9 +390,9 @@ long signal_altstack(const struct sigaltstack_k *new_stack, struct sigaltstack_k
 
 	if (old) {
 		*old = t->altstack;
-		old->flags = t->altstack.size == 0 ? SS_DISABLE :
-			     on_altstack(t)        ? SS_ONSTACK :
-						     t->altstack.flags & (int)SS_AUTODISARM;
+		old->flags = t->altstack.size == 0 ? SS_DISABLE
+			: on_altstack(t)           ? SS_ONSTACK
+						   : t->altstack.flags & (int)SS_AUTODISARM;
 	}
 	if (!new_stack)
 		return 0;

@@ -17,38 +17,38 @@ struct process;
 struct pid;
 struct trapframe;
 
-#define NSIG 64
-#define SIGHUP 1
-#define SIGINT 2
-#define SIGQUIT 3
-#define SIGILL 4
-#define SIGTRAP 5
-#define SIGABRT 6
-#define SIGBUS 7
-#define SIGFPE 8
-#define SIGKILL 9
-#define SIGUSR1 10
-#define SIGSEGV 11
-#define SIGUSR2 12
-#define SIGPIPE 13
-#define SIGALRM 14
-#define SIGTERM 15
-#define SIGCHLD 17
-#define SIGCONT 18
-#define SIGSTOP 19
-#define SIGTSTP 20
-#define SIGTTIN 21
-#define SIGTTOU 22
-#define SIGURG 23
-#define SIGXCPU 24
-#define SIGXFSZ 25
+#define NSIG      64
+#define SIGHUP    1
+#define SIGINT    2
+#define SIGQUIT   3
+#define SIGILL    4
+#define SIGTRAP   5
+#define SIGABRT   6
+#define SIGBUS    7
+#define SIGFPE    8
+#define SIGKILL   9
+#define SIGUSR1   10
+#define SIGSEGV   11
+#define SIGUSR2   12
+#define SIGPIPE   13
+#define SIGALRM   14
+#define SIGTERM   15
+#define SIGCHLD   17
+#define SIGCONT   18
+#define SIGSTOP   19
+#define SIGTSTP   20
+#define SIGTTIN   21
+#define SIGTTOU   22
+#define SIGURG    23
+#define SIGXCPU   24
+#define SIGXFSZ   25
 #define SIGVTALRM 26
-#define SIGPROF 27
-#define SIGWINCH 28
-#define SIGIO 29
-#define SIGPWR 30
-#define SIGSYS 31
-#define SIGRTMIN 32
+#define SIGPROF   27
+#define SIGWINCH  28
+#define SIGIO     29
+#define SIGPWR    30
+#define SIGSYS    31
+#define SIGRTMIN  32
 
 #define SIG_BIT(n) (1ul << ((n)-1))
 
@@ -56,30 +56,45 @@ struct trapframe;
 struct siginfo_k {
 	int signo, err, code, pad;
 	union {
-		struct { int pid; u32 uid; u64 value; } rt;              /* kill, sigqueue */
-		struct { int tid, overrun; u64 value; int sys; } timer;
-		struct { int pid; u32 uid; int status, pad; s64 utime, stime; } chld;
-		struct { u64 addr; } fault;
+		struct {
+			int pid;
+			u32 uid;
+			u64 value;
+		} rt; /* kill, sigqueue */
+		struct {
+			int tid, overrun;
+			u64 value;
+			int sys;
+		} timer;
+		struct {
+			int pid;
+			u32 uid;
+			int status, pad;
+			s64 utime, stime;
+		} chld;
+		struct {
+			u64 addr;
+		} fault;
 		u8 raw[112];
 	};
 };
 _Static_assert(sizeof(struct siginfo_k) == 128, "siginfo_t is 128 bytes");
 
-#define SI_USER 0
-#define SI_KERNEL 0x80
-#define SI_QUEUE (-1)
-#define SI_TIMER (-2)
-#define SI_TKILL (-6)
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRALN 1
-#define BUS_ADRERR 2
-#define ILL_ILLOPC 1
-#define TRAP_BRKPT 1
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
-#define CLD_STOPPED 5
+#define SI_USER       0
+#define SI_KERNEL     0x80
+#define SI_QUEUE      (-1)
+#define SI_TIMER      (-2)
+#define SI_TKILL      (-6)
+#define SEGV_MAPERR   1
+#define SEGV_ACCERR   2
+#define BUS_ADRALN    1
+#define BUS_ADRERR    2
+#define ILL_ILLOPC    1
+#define TRAP_BRKPT    1
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_DUMPED    3
+#define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
 struct sigaction_k { /* the riscv64 kernel ABI: no restorer */
@@ -89,10 +104,10 @@ struct sigaction_k { /* the riscv64 kernel ABI: no restorer */
 };
 #define SA_NOCLDSTOP 1u
 #define SA_NOCLDWAIT 2u
-#define SA_SIGINFO 4u
-#define SA_ONSTACK 0x08000000u
-#define SA_RESTART 0x10000000u
-#define SA_NODEFER 0x40000000u
+#define SA_SIGINFO   4u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
 #define SA_RESETHAND 0x80000000u
 
 struct sigaltstack_k {

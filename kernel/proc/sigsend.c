@@ -37,7 +37,7 @@ static void flush_everywhere_locked(struct process *p, u64 set)
 	struct task *t;
 
 	signal_queue_flush(&p->pending, set);
-	list_for_each_entry(t, &p->threads, thread_link)
+	list_for_each_entry (t, &p->threads, thread_link)
 		signal_queue_flush(&t->pending, set);
 }
 
@@ -54,7 +54,7 @@ static void continue_locked(struct process *p)
 		p->continued = 1;
 		p->notify_continued = 1;
 	}
-	list_for_each_entry(t, &p->threads, thread_link) {
+	list_for_each_entry (t, &p->threads, thread_link) {
 		t->stop_counted = 0;
 		__atomic_fetch_or(&t->thread.work, THREAD_SIGNAL, __ATOMIC_SEQ_CST);
 		sched_wake_states(t, BIT(TASK_STOPPED));
@@ -80,7 +80,8 @@ static bool is_fatal_locked(const struct process *p, int signo)
 		return false;
 	if (signo == SIGKILL)
 		return true;
-	return p->sighand->action[signo - 1].handler == SIG_DFL && !(bit & (SIGSET_IGNORE | SIGSET_STOP | SIGSET_FAULT));
+	return p->sighand->action[signo - 1].handler == SIG_DFL &&
+		!(bit & (SIGSET_IGNORE | SIGSET_STOP | SIGSET_FAULT));
 }
 
 static bool wants(const struct task *t, int signo)
@@ -100,7 +101,7 @@ static struct task *choose_thread_locked(struct process *p, int signo)
 		return current();
 	if (wants(p->leader, signo))
 		return p->leader;
-	list_for_each_entry(t, &p->threads, thread_link) {
+	list_for_each_entry (t, &p->threads, thread_link) {
 		if (wants(t, signo))
 			return t;
 	}
@@ -117,7 +118,7 @@ void process_kill_locked(struct process *p, int status)
 	p->group_exit_code = (u32)status;
 	p->stopped = 0;
 	p->stop_complete = 0;
-	list_for_each_entry(t, &p->threads, thread_link) {
+	list_for_each_entry (t, &p->threads, thread_link) {
 		WRITE_ONCE(t->must_exit, 1);
 		sched_wake_signal(t, SIGNAL_WAKE_FATAL);
 	}
@@ -187,7 +188,7 @@ int signal_group_locked(struct pid *pgrp, const struct siginfo_k *info)
 	struct process *p;
 	int err = -ESRCH;
 
-	list_for_each_entry(p, &pgrp->group, pgrp_link) {
+	list_for_each_entry (p, &pgrp->group, pgrp_link) {
 		spin_lock(&p->siglock);
 		err = signal_send_locked(p, NULL, info, -1);
 		spin_unlock(&p->siglock);
@@ -303,7 +304,7 @@ static long kill_group(struct pid *group, const struct siginfo_k *info)
 	long ret = -ESRCH;
 	struct process *p;
 
-	list_for_each_entry(p, &group->group, pgrp_link) {
+	list_for_each_entry (p, &group->group, pgrp_link) {
 		int err = send_checked_locked(p, NULL, info);
 
 		if (ret != 0)

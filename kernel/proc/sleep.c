@@ -81,7 +81,7 @@ void sched_wake_signal(struct task *t, enum signal_wake how)
 		return;
 	smp_mb();
 	if (READ_ONCE(t->sleep_kind) == SLEEP_INTERRUPTIBLE ||
-	    (how == SIGNAL_WAKE_FATAL && READ_ONCE(t->sleep_kind) == SLEEP_KILLABLE))
+		(how == SIGNAL_WAKE_FATAL && READ_ONCE(t->sleep_kind) == SLEEP_KILLABLE))
 		states |= BIT(TASK_SLEEPING);
 	if (how == SIGNAL_WAKE_FATAL)
 		states |= BIT(TASK_STOPPED);

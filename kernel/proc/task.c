@@ -79,7 +79,7 @@ struct aspace *process_aspace(struct process *p)
 	struct aspace *as = NULL;
 	struct task *t;
 
-	list_for_each_entry(t, &p->threads, thread_link) {
+	list_for_each_entry (t, &p->threads, thread_link) {
 		as = t->as;
 		if (as) {
 			aspace_get(as);
@@ -306,13 +306,9 @@ char task_state_letter(const struct task *t)
 		if (!t->proc && t->sleep_kind == SLEEP_UNINTERRUPTIBLE)
 			return 'I';
 		return t->sleep_kind == SLEEP_INTERRUPTIBLE ? 'S' : 'D';
-	case TASK_STOPPED:
-		return 'T';
-	case TASK_ZOMBIE:
-		return 'Z';
-	case TASK_DEAD:
-		return 'X';
-	default:
-		return 'R';
+	case TASK_STOPPED: return 'T';
+	case TASK_ZOMBIE: return 'Z';
+	case TASK_DEAD: return 'X';
+	default: return 'R';
 	}
 }

@@ -51,132 +51,135 @@ enum task_state { TASK_NEW, TASK_RUNNABLE, TASK_SLEEPING, TASK_STOPPED, TASK_ZOM
 struct rlimit {
 	u64 soft, hard;
 };
-#define RLIM_CPU 0
-#define RLIM_FSIZE 1
-#define RLIM_DATA 2
-#define RLIM_STACK 3
-#define RLIM_CORE 4
-#define RLIM_RSS 5
-#define RLIM_NPROC 6
-#define RLIM_NOFILE 7
-#define RLIM_MEMLOCK 8
-#define RLIM_AS 9
-#define RLIM_LOCKS 10
+#define RLIM_CPU        0
+#define RLIM_FSIZE      1
+#define RLIM_DATA       2
+#define RLIM_STACK      3
+#define RLIM_CORE       4
+#define RLIM_RSS        5
+#define RLIM_NPROC      6
+#define RLIM_NOFILE     7
+#define RLIM_MEMLOCK    8
+#define RLIM_AS         9
+#define RLIM_LOCKS      10
 #define RLIM_SIGPENDING 11
-#define RLIM_MSGQUEUE 12
-#define RLIM_NICE 13
-#define RLIM_RTPRIO 14
-#define RLIM_RTTIME 15
-#define RLIM_NR 16
-#define RLIM_INFINITY (~0ul)
+#define RLIM_MSGQUEUE   12
+#define RLIM_NICE       13
+#define RLIM_RTPRIO     14
+#define RLIM_RTTIME     15
+#define RLIM_NR         16
+#define RLIM_INFINITY   (~0ul)
 
 struct task {
-	struct thread thread;    /* must be first: tp */
+	struct thread thread; /* must be first: tp */
 	struct refcount refs;
-	vaddr_t kstack;          /* top, kstack_alloc */
-	struct process *proc;    /* NULL for kernel threads */
+	vaddr_t kstack;       /* top, kstack_alloc */
+	struct process *proc; /* NULL for kernel threads */
 	int tid;
-	char name[16];           /* comm */
+	char name[16]; /* comm */
 
 	/* scheduling (proc/sched.c) [run-queue lock of `hart`] */
 	enum task_state state;
-	u32 sleep_kind;          /* enum sleep_kind while SLEEPING */
-	u32 on_hart;             /* 1: its registers are on a hart (switching away is not finished) */
-	u32 hart;                /* run queue it belongs to */
-	u64 affinity;            /* set of harts */
+	u32 sleep_kind; /* enum sleep_kind while SLEEPING */
+	u32 on_hart;    /* 1: its registers are on a hart (switching away is not finished) */
+	u32 hart;       /* run queue it belongs to */
+	u64 affinity;   /* set of harts */
 	int nice;
 	u32 policy, rt_priority;
 	u64 vruntime, exec_start, exec_total; /* ns */
-	u64 utime, stime;        /* ns in user / kernel mode */
+	u64 utime, stime;                     /* ns in user / kernel mode */
 	u64 nr_switches, nr_involuntary;
-	u32 queued;              /* 1: counted in its run queue, waiting or running */
-	u32 weight;              /* from nice; 1024 for 0 */
-	u64 slice_end;           /* SCHED_RR: when its turn ends */
-	u64 cpu_seen;            /* exec_total at the last tick */
+	u32 queued;                   /* 1: counted in its run queue, waiting or running */
+	u32 weight;                   /* from nice; 1024 for 0 */
+	u64 slice_end;                /* SCHED_RR: when its turn ends */
+	u64 cpu_seen;                 /* exec_total at the last tick */
 	u64 ticks_user, ticks_system; /* where the tick found it: how exec_total is split */
 	struct tree_node run_node;
 	struct list run_link;
-	u64 sleep_deadline;      /* with the timer of a timed sleep */
+	u64 sleep_deadline; /* with the timer of a timed sleep */
 
 	/* sharing */
-	struct aspace *as;       /* NULL for kernel threads */
+	struct aspace *as; /* NULL for kernel threads */
 	struct fdtable *files;
 	struct fs_context *fs;
 
 	/* credentials: replaced as a whole by current only; others read under tasks_lock */
 	struct cred_ref *cred;
-	u32 access_real;         /* access(2) runs: cred_current() is access_cred */
+	u32 access_real; /* access(2) runs: cred_current() is access_cred */
 	struct cred access_cred;
 
 	/* signals of this thread [proc->siglock] */
 	struct signal_queue pending;
 	u64 sigmask, saved_sigmask;
 	u32 restore_sigmask;
-	u64 wait_set;            /* sigtimedwait takes these although they are blocked */
+	u64 wait_set; /* sigtimedwait takes these although they are blocked */
 	struct sigaltstack_k altstack;
-	struct restart_block { u64 (*fn)(struct task *); u64 arg[5]; } restart;
+	struct restart_block {
+		u64 (*fn)(struct task *);
+		u64 arg[5];
+	} restart;
 
 	/* thread life */
-	struct pid *pid;         /* referenced; of tid */
-	u32 must_exit;           /* an exec or a group exit wants this thread gone [siglock] */
-	u32 stop_counted;        /* counted in proc->nr_stopped [siglock] */
-	u32 times_folded;        /* its times are in proc->utime, stime [siglock] */
-	u32 exiting;             /* past the start of its exit: takes no signals [siglock] */
+	struct pid *pid;  /* referenced; of tid */
+	u32 must_exit;    /* an exec or a group exit wants this thread gone [siglock] */
+	u32 stop_counted; /* counted in proc->nr_stopped [siglock] */
+	u32 times_folded; /* its times are in proc->utime, stime [siglock] */
+	u32 exiting;      /* past the start of its exit: takes no signals [siglock] */
 	void (*kthread_fn)(void *);
 	void *kthread_arg;
 	vaddr_t set_child_tid, clear_child_tid;
 	vaddr_t robust_list;
 	u64 robust_list_len;
-	struct list thread_link; /* in proc->threads [tasks_lock] */
+	struct list thread_link;  /* in proc->threads [tasks_lock] */
 	struct waitq *vfork_done; /* parent waits here for exec or exit */
 	int exit_code;
 	u64 start_ns;
-	u32 nr_alloc_fail;       /* fail-nth countdown (test builds) */
-	u32 reclaiming;          /* inside reclaim: do not recurse */
+	u32 nr_alloc_fail; /* fail-nth countdown (test builds) */
+	u32 reclaiming;    /* inside reclaim: do not recurse */
 	u64 nr_minor_faults, nr_major_faults;
 	struct held_locks locks; /* sleeping locks held (debug) */
 	u32 pdeathsig;
 	u32 personality;
-	const void *journal;     /* later: the open handle */
+	const void *journal; /* later: the open handle */
 };
 
 struct process {
 	struct refcount refs;
-	int pid;                 /* tgid */
-	struct task *leader;     /* NULL once reaped [tasks_lock, siglock] */
-	struct list threads;     /* [tasks_lock] */
-	u32 nr_threads;          /* in the list [tasks_lock] */
-	u32 nr_live;             /* of them, not exiting [siglock] */
-	struct process *parent;  /* [tasks_lock] */
-	int ppid;                /* its number, for those who only ask */
+	int pid;                       /* tgid */
+	struct task *leader;           /* NULL once reaped [tasks_lock, siglock] */
+	struct list threads;           /* [tasks_lock] */
+	u32 nr_threads;                /* in the list [tasks_lock] */
+	u32 nr_live;                   /* of them, not exiting [siglock] */
+	struct process *parent;        /* [tasks_lock] */
+	int ppid;                      /* its number, for those who only ask */
 	struct list children, sibling; /* [tasks_lock] */
 	struct pid *pgrp, *session;    /* [tasks_lock] referenced */
 	struct list pgrp_link, session_link;
 	int exit_signal;
 
 	struct spinlock siglock;
-	struct sighand *sighand; /* shared by CLONE_SIGHAND */
-	struct signal_queue pending;   /* for the whole process */
+	struct sighand *sighand;     /* shared by CLONE_SIGHAND */
+	struct signal_queue pending; /* for the whole process */
 	u32 group_exit, group_exit_code;
-	u32 stopped;             /* a stop is in force: threads stop on their way to user mode */
+	u32 stopped; /* a stop is in force: threads stop on their way to user mode */
 	u32 stop_signal, stop_reported, continued;
-	u32 nr_stopped;          /* threads that did */
-	u32 stop_complete;       /* all did: wait may report it */
-	vaddr_t vdso;            /* where exec put it; 0: nowhere */
-	u32 notify_continued;    /* the parent is still to hear of SIGCONT */
-	u32 unkillable;          /* pid 1: default actions do not touch it */
-	u32 zombie;              /* wait may take it [tasks_lock] */
+	u32 nr_stopped;       /* threads that did */
+	u32 stop_complete;    /* all did: wait may report it */
+	vaddr_t vdso;         /* where exec put it; 0: nowhere */
+	u32 notify_continued; /* the parent is still to hear of SIGCONT */
+	u32 unkillable;       /* pid 1: default actions do not touch it */
+	u32 zombie;           /* wait may take it [tasks_lock] */
 	u32 fault_logged;
 	struct mutex exec_lock;
-	struct task *exec_task;  /* kills its siblings in an exec [siglock] */
-	struct waitq threads_wait; /* exec_task waits here for nr_live 1 */
-	struct inode *text;      /* the program file: nobody may write to it; referenced */
-	u32 files_shared;        /* CLONE_FILES with another process: exec takes a copy */
-	u64 cpu_ns;              /* used, as ticks saw it: for CPU-time timers and RLIMIT_CPU */
-	u64 cpu_warn_ns;         /* next SIGXCPU */
+	struct task *exec_task;     /* kills its siblings in an exec [siglock] */
+	struct waitq threads_wait;  /* exec_task waits here for nr_live 1 */
+	struct inode *text;         /* the program file: nobody may write to it; referenced */
+	u32 files_shared;           /* CLONE_FILES with another process: exec takes a copy */
+	u64 cpu_ns;                 /* used, as ticks saw it: for CPU-time timers and RLIMIT_CPU */
+	u64 cpu_warn_ns;            /* next SIGXCPU */
 	struct waitq wait_children; /* wait4 sleeps here */
 	struct rlimit limits[RLIM_NR];
-	struct itimer_set *timers;  /* proc/timers.c */
+	struct itimer_set *timers;                  /* proc/timers.c */
 	u64 utime, stime, child_utime, child_stime; /* of dead threads / reaped children */
 	u64 minor_faults, major_faults, child_minor_faults, child_major_faults;
 	u64 nr_voluntary, nr_involuntary, max_rss_pages, child_max_rss;

@@ -7,7 +7,7 @@
 #include "proc/sched.h"
 #include "proc/sigqueue.h"
 
-#define NSEC 1000000000ul
+#define NSEC          1000000000ul
 #define PERIOD_MIN_NS 50000ul /* however short a period is asked for, expirations keep this distance */
 
 void timers_init(void)

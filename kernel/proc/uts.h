@@ -3,10 +3,10 @@
 
 #include "lib/types.h"
 
-#define UTS_SYSNAME "Vitrine"
-#define UTS_RELEASE "6.12.0-vitrine" /* C libraries refuse to run on releases they take for too old */
-#define UTS_VERSION "#1 SMP"
-#define UTS_MACHINE "riscv64"
+#define UTS_SYSNAME   "Vitrine"
+#define UTS_RELEASE   "6.12.0-vitrine" /* C libraries refuse to run on releases they take for too old */
+#define UTS_VERSION   "#1 SMP"
+#define UTS_MACHINE   "riscv64"
 #define UTS_NAME_SIZE 65 /* with the NUL */
 
 struct uts {

@@ -6,13 +6,13 @@
 #include "proc/proc.h"
 #include "proc/sigqueue.h"
 
-#define WAIT_NOHANG 1u
-#define WAIT_STOPPED 2u
-#define WAIT_EXITED 4u
+#define WAIT_NOHANG    1u
+#define WAIT_STOPPED   2u
+#define WAIT_EXITED    4u
 #define WAIT_CONTINUED 8u
-#define WAIT_NOWAIT 0x01000000u
-#define WAIT_ALL 0x40000000u
-#define WAIT_CLONE 0x80000000u
+#define WAIT_NOWAIT    0x01000000u
+#define WAIT_ALL       0x40000000u
+#define WAIT_CLONE     0x80000000u
 
 static bool is_wanted(const struct wait_request *rq, const struct process *child)
 {
@@ -94,7 +94,7 @@ static int wait_scan(const struct wait_request *rq, struct wait_result *out)
 	struct process *child, *next;
 	int ret = -ECHILD;
 
-	list_for_each_entry_safe(child, next, &current_process()->children, sibling) {
+	list_for_each_entry_safe (child, next, &current_process()->children, sibling) {
 		if (!is_wanted(rq, child))
 			continue;
 		ret = 0;
@@ -148,7 +148,6 @@ int process_rusage(int who, struct rusage_k *out)
 		out->nvcsw = t->nr_switches - MIN(t->nr_switches, t->nr_involuntary);
 		out->nivcsw = t->nr_involuntary;
 		return 0;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 }

@@ -23,8 +23,7 @@ static struct held_lock *held_find(struct held_locks *held, const void *lock)
 	return NULL;
 }
 
-static void held_push(
-	struct held_locks *held, const void *lock, const struct lock_id *id, uintptr_t caller)
+static void held_push(struct held_locks *held, const void *lock, const struct lock_id *id, uintptr_t caller)
 {
 	struct held_lock *h;
 
@@ -58,16 +57,16 @@ static void held_check_order(struct held_locks *held, const void *lock, const st
 		const struct held_lock *h = &held->held[i];
 
 		if (h->lock == lock)
-			panic("lock %s (%p) taken twice: at %p, now at %p", id->name, lock,
-				(void *)h->caller, (void *)caller);
+			panic("lock %s (%p) taken twice: at %p, now at %p", id->name, lock, (void *)h->caller,
+				(void *)caller);
 		if (id->rank == RANK_NONE || h->rank < id->rank)
 			continue;
 		if (in_irq() && !h->in_irq)
 			continue; /* the stopped path's: L6 sees to these */
 		if (h->rank == id->rank && nesting == LOCK_NEST_SAME_RANK)
 			continue;
-		panic("lock order: %s (rank %u) taken at %p under %s (rank %u) taken at %p",
-			id->name, id->rank, (void *)caller, h->name, h->rank, (void *)h->caller);
+		panic("lock order: %s (rank %u) taken at %p under %s (rank %u) taken at %p", id->name, id->rank,
+			(void *)caller, h->name, h->rank, (void *)h->caller);
 	}
 }
 
@@ -95,8 +94,7 @@ static void check_irq_use(const struct held_locks *held, struct lock_id *id)
 		panic("lock %s is taken under a lock that interrupt handlers take, and elsewhere with interrupts on",
 			id->name);
 	if ((seen & LOCK_SEEN_IN_IRQ) && (seen & LOCK_SEEN_IRQS_ON))
-		panic("lock %s is taken by interrupt handlers, and elsewhere with interrupts on",
-			id->name);
+		panic("lock %s is taken by interrupt handlers, and elsewhere with interrupts on", id->name);
 	if (seen != READ_ONCE(id->seen))
 		__atomic_fetch_or(&id->seen, seen, __ATOMIC_RELAXED);
 }
@@ -186,8 +184,7 @@ void lockcheck_might_sleep(const char *file, int line)
 		return;
 	if (held->depth)
 		panic("may sleep at %s:%d, holding spinlock %s taken at %p", file, line,
-			held->held[held->depth - 1].name,
-			(void *)held->held[held->depth - 1].caller);
+			held->held[held->depth - 1].name, (void *)held->held[held->depth - 1].caller);
 	if (!irq_enabled())
 		panic("may sleep at %s:%d, with interrupts off", file, line);
 }
@@ -195,8 +192,8 @@ void lockcheck_might_sleep(const char *file, int line)
 static void check_none(struct held_locks *held, const char *where)
 {
 	if (held && held->depth)
-		panic("lock %s taken at %p is still held at %s", held->held[0].name,
-			(void *)held->held[0].caller, where);
+		panic("lock %s taken at %p is still held at %s", held->held[0].name, (void *)held->held[0].caller,
+			where);
 }
 
 void lockcheck_none_held(const char *where)
@@ -208,8 +205,8 @@ void lockcheck_none_held(const char *where)
 static void dump(struct held_locks *held, const char *whose)
 {
 	for (u32 i = 0; held && i < MIN(held->depth, (u32)HELD_LOCKS_MAX); i++)
-		pr_err("  %s holds %s (rank %u, %p), taken at %p", whose, held->held[i].name,
-			held->held[i].rank, held->held[i].lock, (void *)held->held[i].caller);
+		pr_err("  %s holds %s (rank %u, %p), taken at %p", whose, held->held[i].name, held->held[i].rank,
+			held->held[i].lock, (void *)held->held[i].caller);
 }
 
 void lockcheck_dump(void)

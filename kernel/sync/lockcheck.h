@@ -28,8 +28,8 @@ struct lock_id {
 };
 
 #ifdef VITRINE_DEBUG
-#define LOCK_SEEN_IN_IRQ  1u
-#define LOCK_SEEN_IRQS_ON 2u
+#define LOCK_SEEN_IN_IRQ         1u
+#define LOCK_SEEN_IRQS_ON        2u
 #define LOCK_SEEN_UNDER_IRQ_LOCK 4u /* taken while holding one that handlers take */
 #define LOCK_ID_INIT(n, r)                          \
 	{                                           \

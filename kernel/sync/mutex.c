@@ -17,8 +17,7 @@ static bool try_raw(struct mutex *m)
 {
 	u64 free = 0;
 
-	return __atomic_compare_exchange_n(
-		&m->owner, &free, self(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&m->owner, &free, self(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
@@ -39,8 +38,7 @@ static bool take_or_mark(struct mutex *m)
 	for (;;) {
 		u64 to = owner ? owner | MUTEX_WAITERS : self();
 
-		if (__atomic_compare_exchange_n(
-			    &m->owner, &owner, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&m->owner, &owner, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return owner == 0;
 	}
 }
@@ -175,8 +173,7 @@ void mutex_unlock(struct mutex *m)
 
 	DEBUG_ASSERT(mutex_is_held(m));
 	lockcheck_sleep_release(m, &m->id);
-	if (likely(__atomic_compare_exchange_n(
-		    &m->owner, &owner, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+	if (likely(__atomic_compare_exchange_n(&m->owner, &owner, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
 		return;
 	unlock_slow(m);
 }

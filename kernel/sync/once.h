@@ -21,8 +21,7 @@ static inline void once_run(struct once *once, void (*func)(void))
 
 	if (likely(load_acquire(&once->state) == 2))
 		return;
-	if (__atomic_compare_exchange_n(
-		    &once->state, &never, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+	if (__atomic_compare_exchange_n(&once->state, &never, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
 		func();
 		store_release(&once->state, 2);
 		return;

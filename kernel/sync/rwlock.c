@@ -37,8 +37,8 @@ static bool try_raw(struct rwlock *rw, enum rw_kind kind)
 	u64 state = __atomic_load_n(&rw->state, __ATOMIC_RELAXED);
 
 	while (may_enter(state, kind))
-		if (__atomic_compare_exchange_n(&rw->state, &state, state + share_of(kind), false,
-			    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(
+			    &rw->state, &state, state + share_of(kind), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
 	return false;
 }
@@ -52,8 +52,7 @@ static bool take_or_mark(struct rwlock *rw, enum rw_kind kind)
 		bool enter = may_enter(state, kind);
 		u64 to = enter ? state + share_of(kind) : state | RWLOCK_WAITERS;
 
-		if (__atomic_compare_exchange_n(
-			    &rw->state, &state, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&rw->state, &state, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return enter;
 	}
 }
@@ -66,8 +65,7 @@ static void grant_locked(struct rwlock *rw)
 {
 	spin_assert_held(&rw->wait_lock);
 	while (!list_empty(&rw->waiters)) {
-		struct rwlock_waiter *w =
-			list_first_entry(&rw->waiters, struct rwlock_waiter, node);
+		struct rwlock_waiter *w = list_first_entry(&rw->waiters, struct rwlock_waiter, node);
 		struct task *task = w->task;
 		u64 state = __atomic_load_n(&rw->state, __ATOMIC_ACQUIRE) & ~RWLOCK_WAITERS;
 
@@ -221,8 +219,7 @@ void rwlock_write_unlock(struct rwlock *rw)
 
 	rwlock_assert_write_held(rw);
 	lockcheck_sleep_release(rw, &rw->id);
-	if (likely(__atomic_compare_exchange_n(
-		    &rw->state, &state, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+	if (likely(__atomic_compare_exchange_n(&rw->state, &state, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
 		return;
 	spin_lock(&rw->wait_lock);
 	__atomic_fetch_and(&rw->state, ~RWLOCK_WRITER, __ATOMIC_RELEASE);

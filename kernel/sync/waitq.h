@@ -62,10 +62,9 @@ struct waitq_entry {
 	enum waitq_entry_state state;
 };
 
-#define WAITQ_INIT(name, queue_name)                           \
-	{                                                      \
-		.lock = SPINLOCK_INIT(queue_name, RANK_WAITQ), \
-		.entries = LIST_INIT((name).entries)           \
+#define WAITQ_INIT(name, queue_name)                                                                \
+	{                                                                                           \
+		.lock = SPINLOCK_INIT(queue_name, RANK_WAITQ), .entries = LIST_INIT((name).entries) \
 	}
 
 void waitq_init(struct waitq *wq, const char *name);
@@ -133,28 +132,27 @@ void waitq_finish(struct waitq *wq, struct waitq_entry *entry, enum waitq_outcom
  * `kind` and `deadline` as for sched_sleep. The value is 0, -EINTR or -ETIMEDOUT; 0 whenever the
  * condition is true.
  */
-#define WAITQ_WAIT(wq, cond, kind, deadline)                                                   \
-	({                                                                                     \
-		struct waitq *waitq_q = (wq);                                                  \
-		int waitq_err = 0;                                                             \
-		might_sleep();                                                                 \
-		if (!(cond)) {                                                                 \
-			struct waitq_entry waitq_e;                                            \
-			bool waitq_true;                                                       \
-			waitq_entry_init(&waitq_e);                                            \
-			for (;;) {                                                             \
-				waitq_prepare(waitq_q, &waitq_e, kind);                        \
-				waitq_true = (cond);                                           \
-				if (waitq_true || waitq_err != 0)                              \
-					break;                                                 \
-				waitq_err = sched_sleep(deadline);                             \
-			}                                                                      \
-			waitq_finish(                                                          \
-				waitq_q, &waitq_e, waitq_true ? WAITQ_GOT_IT : WAITQ_GAVE_UP); \
-			if (waitq_true)                                                        \
-				waitq_err = 0;                                                 \
-		}                                                                              \
-		waitq_err;                                                                     \
+#define WAITQ_WAIT(wq, cond, kind, deadline)                                                        \
+	({                                                                                          \
+		struct waitq *waitq_q = (wq);                                                       \
+		int waitq_err = 0;                                                                  \
+		might_sleep();                                                                      \
+		if (!(cond)) {                                                                      \
+			struct waitq_entry waitq_e;                                                 \
+			bool waitq_true;                                                            \
+			waitq_entry_init(&waitq_e);                                                 \
+			for (;;) {                                                                  \
+				waitq_prepare(waitq_q, &waitq_e, kind);                             \
+				waitq_true = (cond);                                                \
+				if (waitq_true || waitq_err != 0)                                   \
+					break;                                                      \
+				waitq_err = sched_sleep(deadline);                                  \
+			}                                                                           \
+			waitq_finish(waitq_q, &waitq_e, waitq_true ? WAITQ_GOT_IT : WAITQ_GAVE_UP); \
+			if (waitq_true)                                                             \
+				waitq_err = 0;                                                      \
+		}                                                                                   \
+		waitq_err;                                                                          \
 	})
 
 /*
@@ -167,15 +165,13 @@ static inline int waitq_restart(int err)
 }
 
 /* No value. */
-#define wait_event(wq, cond) ((void)WAITQ_WAIT(wq, cond, SLEEP_UNINTERRUPTIBLE, SCHED_FOREVER))
+#define wait_event(wq, cond)                      ((void)WAITQ_WAIT(wq, cond, SLEEP_UNINTERRUPTIBLE, SCHED_FOREVER))
 /* 0 or -ERESTARTSYS. */
-#define wait_event_interruptible(wq, cond) \
-	waitq_restart(WAITQ_WAIT(wq, cond, SLEEP_INTERRUPTIBLE, SCHED_FOREVER))
+#define wait_event_interruptible(wq, cond)        waitq_restart(WAITQ_WAIT(wq, cond, SLEEP_INTERRUPTIBLE, SCHED_FOREVER))
 /* 0 or -EINTR: the task is dying. */
-#define wait_event_killable(wq, cond) WAITQ_WAIT(wq, cond, SLEEP_KILLABLE, SCHED_FOREVER)
+#define wait_event_killable(wq, cond)             WAITQ_WAIT(wq, cond, SLEEP_KILLABLE, SCHED_FOREVER)
 /* deadline_ns: absolute, of clock_mono_ns; SCHED_FOREVER for none. 0 or -ETIMEDOUT. */
-#define wait_event_timeout(wq, cond, deadline_ns) \
-	WAITQ_WAIT(wq, cond, SLEEP_UNINTERRUPTIBLE, deadline_ns)
+#define wait_event_timeout(wq, cond, deadline_ns) WAITQ_WAIT(wq, cond, SLEEP_UNINTERRUPTIBLE, deadline_ns)
 /* 0, -ERESTARTSYS or -ETIMEDOUT. */
 #define wait_event_interruptible_timeout(wq, cond, deadline_ns) \
 	waitq_restart(WAITQ_WAIT(wq, cond, SLEEP_INTERRUPTIBLE, deadline_ns))

@@ -4,7 +4,7 @@
 #include "proc/task.h"
 #include "sys/sys.h"
 
-#define NR_LINEAR 512u /* numbers below: a direct table; the few above (our own) are looked up one by one */
+#define NR_LINEAR   512u /* numbers below: a direct table; the few above (our own) are looked up one by one */
 #define NR_PGACCESS 8192u
 
 typedef long (*syscall_fn)(SYSCALL_ARGS);

@@ -7,10 +7,10 @@
 #include "sys/sys.h"
 #include "sys/uapi/abi.h"
 
-#define UTIME_NOW 0x3fffffffl
-#define UTIME_OMIT 0x3ffffffel
+#define UTIME_NOW        0x3fffffffl
+#define UTIME_OMIT       0x3ffffffel
 #define RDEV_MAJOR(rdev) ((rdev) >> 8 & 0xfff)
-#define RDEV_MINOR(rdev) (((rdev) & 0xff) | ((rdev) >> 12 & 0xfff00))
+#define RDEV_MINOR(rdev) (((rdev)&0xff) | ((rdev) >> 12 & 0xfff00))
 
 static u32 block_size_of(const struct inode *inode)
 {
@@ -162,10 +162,17 @@ static long statfs_out(struct superblock *sb, u64 addr)
 
 	if (err < 0)
 		return err;
-	st = (struct abi_statfs){.type = info.type, .bsize = info.bsize, .blocks = info.blocks, .bfree = info.bfree,
-				 .bavail = info.bavail, .files = info.files, .ffree = info.ffree,
-				 .fsid = {info.fsid[0], info.fsid[1]}, .namelen = info.namelen,
-				 .frsize = info.bsize, .flags = info.flags};
+	st = (struct abi_statfs){.type = info.type,
+		.bsize = info.bsize,
+		.blocks = info.blocks,
+		.bfree = info.bfree,
+		.bavail = info.bavail,
+		.files = info.files,
+		.ffree = info.ffree,
+		.fsid = {info.fsid[0], info.fsid[1]},
+		.namelen = info.namelen,
+		.frsize = info.bsize,
+		.flags = info.flags};
 	return copy_to_user(uptr_make(addr), &st, sizeof(st));
 }
 
@@ -280,9 +287,8 @@ long sys_fchmodat2(SYSCALL_ARGS)
 /* -1 leaves an id as it is. */
 static struct inode_attr owner_attr(u32 uid, u32 gid)
 {
-	return (struct inode_attr){.valid = (uid != ~0u ? ATTR_UID : 0) | (gid != ~0u ? ATTR_GID : 0),
-				   .uid = uid,
-				   .gid = gid};
+	return (struct inode_attr){
+		.valid = (uid != ~0u ? ATTR_UID : 0) | (gid != ~0u ? ATTR_GID : 0), .uid = uid, .gid = gid};
 }
 
 long sys_fchown(SYSCALL_ARGS)

@@ -29,9 +29,9 @@ long sys_getegid(SYSCALL_ARGS)
 static long put_three(const u64 addrs[3], u32 r, u32 e, u32 s)
 {
 	return put_user_u32(uptr_make(addrs[0]), r) < 0 || put_user_u32(uptr_make(addrs[1]), e) < 0 ||
-			       put_user_u32(uptr_make(addrs[2]), s) < 0 ?
-		       -EFAULT :
-		       0;
+			put_user_u32(uptr_make(addrs[2]), s) < 0
+		? -EFAULT
+		: 0;
 }
 
 long sys_getresuid(SYSCALL_ARGS)
@@ -140,8 +140,8 @@ struct cap_data {
 	u32 effective, permitted, inheritable;
 };
 #define CAP_VERSION_3 0x20080522u
-#define CAP_ALL_LOW 0xffffffffu
-#define CAP_ALL_HIGH 0x1ffu
+#define CAP_ALL_LOW   0xffffffffu
+#define CAP_ALL_HIGH  0x1ffu
 
 long sys_capget(SYSCALL_ARGS)
 {

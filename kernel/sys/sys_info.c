@@ -18,7 +18,8 @@
 
 long sys_uname(SYSCALL_ARGS)
 {
-	struct abi_utsname u = {.sysname = UTS_SYSNAME, .release = UTS_RELEASE, .version = UTS_VERSION, .machine = UTS_MACHINE};
+	struct abi_utsname u = {
+		.sysname = UTS_SYSNAME, .release = UTS_RELEASE, .version = UTS_VERSION, .machine = UTS_MACHINE};
 
 	uts_get(u.nodename, u.domainname);
 	return copy_to_user(uptr_make(a0), &u, sizeof(u));
@@ -63,8 +64,17 @@ long sys_sysinfo(SYSCALL_ARGS)
 
 /* ---- the kernel log: syslog(2) actions ---- */
 
-enum { SYSLOG_READ = 2, SYSLOG_READ_ALL = 3, SYSLOG_READ_CLEAR = 4, SYSLOG_CLEAR = 5, SYSLOG_CONSOLE_OFF = 6,
-       SYSLOG_CONSOLE_ON = 7, SYSLOG_CONSOLE_LEVEL = 8, SYSLOG_SIZE_UNREAD = 9, SYSLOG_SIZE_BUFFER = 10 };
+enum {
+	SYSLOG_READ = 2,
+	SYSLOG_READ_ALL = 3,
+	SYSLOG_READ_CLEAR = 4,
+	SYSLOG_CLEAR = 5,
+	SYSLOG_CONSOLE_OFF = 6,
+	SYSLOG_CONSOLE_ON = 7,
+	SYSLOG_CONSOLE_LEVEL = 8,
+	SYSLOG_SIZE_UNREAD = 9,
+	SYSLOG_SIZE_BUFFER = 10
+};
 
 static u64 cleared_seq; /* READ_ALL starts here; one word, races only repeat or skip lines */
 
@@ -103,41 +113,31 @@ long sys_syslog(SYSCALL_ARGS)
 		return -EPERM;
 	switch (action) {
 	case 0:
-	case 1:
-		return 0;
+	case 1: return 0;
 	case SYSLOG_READ:
 	case SYSLOG_READ_ALL:
 	case SYSLOG_READ_CLEAR:
 		if (!a1 || (int)a2 < 0)
 			return -EINVAL;
 		return syslog_read(a1, (u64)(int)a2, action == SYSLOG_READ_CLEAR ? SYSLOG_FORGET : SYSLOG_KEEP);
-	case SYSLOG_CLEAR:
-		WRITE_ONCE(cleared_seq, log_next_seq());
-		return 0;
-	case SYSLOG_CONSOLE_OFF:
-		log_set_level(LOG_LEVEL_EMERG);
-		return 0;
-	case SYSLOG_CONSOLE_ON:
-		log_set_level(LOG_LEVEL_INFO);
-		return 0;
+	case SYSLOG_CLEAR: WRITE_ONCE(cleared_seq, log_next_seq()); return 0;
+	case SYSLOG_CONSOLE_OFF: log_set_level(LOG_LEVEL_EMERG); return 0;
+	case SYSLOG_CONSOLE_ON: log_set_level(LOG_LEVEL_INFO); return 0;
 	case SYSLOG_CONSOLE_LEVEL:
 		if (a2 < 1 || a2 > 8)
 			return -EINVAL;
 		log_set_level((enum log_level)(a2 - 1));
 		return 0;
-	case SYSLOG_SIZE_UNREAD:
-		return 0;
-	case SYSLOG_SIZE_BUFFER:
-		return LOG_RING_SIZE;
-	default:
-		return -EINVAL;
+	case SYSLOG_SIZE_UNREAD: return 0;
+	case SYSLOG_SIZE_BUFFER: return LOG_RING_SIZE;
+	default: return -EINVAL;
 	}
 }
 
 /* ---- random numbers ---- */
 
 #define GRND_NONBLOCK 1u
-#define GRND_RANDOM 2u
+#define GRND_RANDOM   2u
 #define GRND_INSECURE 4u
 
 long sys_getrandom(SYSCALL_ARGS)
@@ -171,14 +171,14 @@ long sys_getrandom(SYSCALL_ARGS)
 
 /* ---- power ---- */
 
-#define REBOOT_MAGIC1 0xfee1deadu
-#define REBOOT_MAGIC2 672274793u
-#define REBOOT_CMD_RESTART 0x01234567u
-#define REBOOT_CMD_HALT 0xcdef0123u
-#define REBOOT_CMD_CAD_ON 0x89abcdefu
-#define REBOOT_CMD_CAD_OFF 0u
+#define REBOOT_MAGIC1        0xfee1deadu
+#define REBOOT_MAGIC2        672274793u
+#define REBOOT_CMD_RESTART   0x01234567u
+#define REBOOT_CMD_HALT      0xcdef0123u
+#define REBOOT_CMD_CAD_ON    0x89abcdefu
+#define REBOOT_CMD_CAD_OFF   0u
 #define REBOOT_CMD_POWER_OFF 0x4321fedcu
-#define REBOOT_CMD_RESTART2 0xa1b2c3d4u
+#define REBOOT_CMD_RESTART2  0xa1b2c3d4u
 
 static bool reboot_magic2_ok(u32 magic)
 {
@@ -195,15 +195,12 @@ long sys_reboot(SYSCALL_ARGS)
 		return -EINVAL;
 	switch (cmd) {
 	case REBOOT_CMD_CAD_ON:
-	case REBOOT_CMD_CAD_OFF:
-		return 0;
+	case REBOOT_CMD_CAD_OFF: return 0;
 	case REBOOT_CMD_RESTART:
 	case REBOOT_CMD_RESTART2:
 	case REBOOT_CMD_HALT:
-	case REBOOT_CMD_POWER_OFF:
-		break;
-	default:
-		return -EINVAL;
+	case REBOOT_CMD_POWER_OFF: break;
+	default: return -EINVAL;
 	}
 	leakcheck_finish();
 	fs_shutdown();

@@ -7,20 +7,20 @@
 #include "proc/proc.h"
 #include "sys/sys.h"
 
-#define MAP_SHARED 0x01u
-#define MAP_PRIVATE 0x02u
+#define MAP_SHARED          0x01u
+#define MAP_PRIVATE         0x02u
 #define MAP_SHARED_VALIDATE 0x03u
-#define MAP_TYPE 0x0fu
-#define MAP_FIXED 0x10u
-#define MAP_ANONYMOUS 0x20u
-#define MAP_GROWSDOWN 0x0100u
-#define MAP_LOCKED 0x2000u
-#define MAP_NORESERVE 0x4000u
-#define MAP_POPULATE 0x8000u
+#define MAP_TYPE            0x0fu
+#define MAP_FIXED           0x10u
+#define MAP_ANONYMOUS       0x20u
+#define MAP_GROWSDOWN       0x0100u
+#define MAP_LOCKED          0x2000u
+#define MAP_NORESERVE       0x4000u
+#define MAP_POPULATE        0x8000u
 #define MAP_FIXED_NOREPLACE 0x100000u
-#define PROT_MASK 7u
+#define PROT_MASK           7u
 
-#define MREMAP_KNOWN 7u
+#define MREMAP_KNOWN       7u
 #define PGACCESS_MAX_PAGES 65536
 
 /* Permissions and object of a file mapping; -EACCES where the descriptor does not allow it. */
@@ -66,7 +66,7 @@ static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags)
 	if (flags & MAP_FIXED_NOREPLACE)
 		rq->place = MAP_AT_FREE;
 	rq->flags = (type != MAP_PRIVATE ? VMA_SHARED : 0) | (flags & MAP_GROWSDOWN ? VMA_STACK : 0) |
-		    (flags & MAP_LOCKED ? VMA_LOCKED : 0) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0);
+		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0);
 	if (!(flags & MAP_ANONYMOUS))
 		return map_file(rq, fd, prot, flags);
 	if (type == MAP_PRIVATE)
@@ -86,8 +86,11 @@ static void populate(u64 addr, u64 len, u32 prot)
 long sys_mmap(SYSCALL_ARGS)
 {
 	u32 prot = (u32)a2, flags = (u32)a3;
-	struct map_request rq = {.addr = a0, .len = a1, .prot = prot & PROT_MASK, .max_prot = VMA_READ | VMA_WRITE | VMA_EXEC,
-				 .pgoff = a5 >> PAGE_SHIFT};
+	struct map_request rq = {.addr = a0,
+		.len = a1,
+		.prot = prot & PROT_MASK,
+		.max_prot = VMA_READ | VMA_WRITE | VMA_EXEC,
+		.pgoff = a5 >> PAGE_SHIFT};
 	long ret;
 
 	if ((a5 & (PAGE_SIZE - 1)) || a1 == 0)
@@ -215,18 +218,15 @@ long sys_membarrier(SYSCALL_ARGS)
 	if (a1)
 		return -EINVAL;
 	switch (a0) {
-	case QUERY:
-		return GLOBAL | PRIVATE | REGISTER_PRIVATE;
+	case QUERY: return GLOBAL | PRIVATE | REGISTER_PRIVATE;
 	case GLOBAL:
 	case PRIVATE:
 		/* fence.i on the others goes through the firmware and returns when all have done it. */
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		arch_flush_icache_all((nr_harts == 64 ? ~0ul : BIT(nr_harts) - 1) & ~BIT(hart_index()));
 		return 0;
-	case REGISTER_PRIVATE:
-		return 0;
-	default:
-		return -EINVAL;
+	case REGISTER_PRIVATE: return 0;
+	default: return -EINVAL;
 	}
 }
 

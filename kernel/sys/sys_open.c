@@ -12,28 +12,28 @@
 #include "sys/sys.h"
 #include "sys/uapi/abi.h"
 
-#define F_DUPFD 0
-#define F_GETFD 1
-#define F_SETFD 2
-#define F_GETFL 3
-#define F_SETFL 4
-#define F_GETLK 5
-#define F_SETLK 6
-#define F_SETLKW 7
-#define F_OFD_GETLK 36
-#define F_OFD_SETLK 37
-#define F_OFD_SETLKW 38
+#define F_DUPFD         0
+#define F_GETFD         1
+#define F_SETFD         2
+#define F_GETFL         3
+#define F_SETFL         4
+#define F_GETLK         5
+#define F_SETLK         6
+#define F_SETLKW        7
+#define F_OFD_GETLK     36
+#define F_OFD_SETLK     37
+#define F_OFD_SETLKW    38
 #define F_DUPFD_CLOEXEC 1030
-#define F_SETPIPE_SZ 1031
-#define F_GETPIPE_SZ 1032
-#define FD_CLOEXEC 1u
-#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
-#define OPEN_FLAGS_KNOWN \
+#define F_SETPIPE_SZ    1031
+#define F_GETPIPE_SZ    1032
+#define FD_CLOEXEC      1u
+#define SETFL_MASK      (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
+#define OPEN_FLAGS_KNOWN                                                                                           \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | \
-	 O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
-#define FIOCLEX 0x5451
+		O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
+#define FIOCLEX  0x5451
 #define FIONCLEX 0x5450
-#define FIONBIO 0x5421
+#define FIONBIO  0x5421
 
 /* Gives f the lowest free descriptor; takes over the reference either way. */
 static long install_new(struct file *f, u32 flags)
@@ -143,9 +143,12 @@ static const struct record_call {
 	enum record_cmd how;
 	enum record_owner owner;
 } record_calls[] = {
-	{F_GETLK, RECORD_GET, RECORD_POSIX},      {F_SETLK, RECORD_SET, RECORD_POSIX},
-	{F_SETLKW, RECORD_SET_WAIT, RECORD_POSIX}, {F_OFD_GETLK, RECORD_GET, RECORD_OFD},
-	{F_OFD_SETLK, RECORD_SET, RECORD_OFD},    {F_OFD_SETLKW, RECORD_SET_WAIT, RECORD_OFD},
+	{F_GETLK, RECORD_GET, RECORD_POSIX},
+	{F_SETLK, RECORD_SET, RECORD_POSIX},
+	{F_SETLKW, RECORD_SET_WAIT, RECORD_POSIX},
+	{F_OFD_GETLK, RECORD_GET, RECORD_OFD},
+	{F_OFD_SETLK, RECORD_SET, RECORD_OFD},
+	{F_OFD_SETLKW, RECORD_SET_WAIT, RECORD_OFD},
 };
 
 static long fcntl_lock(struct file *f, const struct record_call *call, u64 arg)
@@ -173,23 +176,14 @@ static long fcntl_file(struct file *f, int fd, int cmd, u64 arg)
 {
 	switch (cmd) {
 	case F_DUPFD:
-	case F_DUPFD_CLOEXEC:
-		return fcntl_dup(f, cmd, arg);
-	case F_GETFD:
-		return fd_cloexec(fdtable_current(), fd);
-	case F_SETFD:
-		return fd_set_cloexec(fdtable_current(), fd, arg & FD_CLOEXEC);
-	case F_GETFL:
-		return f->flags & ~(u32)(O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-	case F_SETFL:
-		WRITE_ONCE(f->flags, (f->flags & ~(u32)SETFL_MASK) | ((u32)arg & SETFL_MASK));
-		return 0;
-	case F_GETPIPE_SZ:
-		return pipe_size(f);
-	case F_SETPIPE_SZ:
-		return pipe_set_size(f, arg);
-	default:
-		break;
+	case F_DUPFD_CLOEXEC: return fcntl_dup(f, cmd, arg);
+	case F_GETFD: return fd_cloexec(fdtable_current(), fd);
+	case F_SETFD: return fd_set_cloexec(fdtable_current(), fd, arg & FD_CLOEXEC);
+	case F_GETFL: return f->flags & ~(u32)(O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+	case F_SETFL: WRITE_ONCE(f->flags, (f->flags & ~(u32)SETFL_MASK) | ((u32)arg & SETFL_MASK)); return 0;
+	case F_GETPIPE_SZ: return pipe_size(f);
+	case F_SETPIPE_SZ: return pipe_set_size(f, arg);
+	default: break;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(record_calls); i++)
 		if (record_calls[i].cmd == cmd)
@@ -206,7 +200,7 @@ long sys_fcntl(SYSCALL_ARGS)
 	if (!f)
 		return -EBADF;
 	if ((f->mode & FMODE_PATH) && cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC && cmd != F_GETFD && cmd != F_SETFD &&
-	    cmd != F_GETFL)
+		cmd != F_GETFL)
 		ret = -EBADF;
 	else
 		ret = fcntl_file(f, (int)a0, cmd, a2);
@@ -305,7 +299,10 @@ long sys_epoll_create1(SYSCALL_ARGS)
 
 long sys_epoll_ctl(SYSCALL_ARGS)
 {
-	struct { u32 events, pad; u64 data; } ev = {0};
+	struct {
+		u32 events, pad;
+		u64 data;
+	} ev = {0};
 	struct file *ep, *f;
 	long err = -EBADF;
 
@@ -456,8 +453,8 @@ long sys_pselect6(SYSCALL_ARGS)
 	if (ret == 0)
 		ret = mask_begin(mask[0], mask[1]);
 	if (ret == 0) {
-		ret = select_files((u32)a0, a1 ? sets : NULL, a2 ? sets + words : NULL, a3 ? sets + 2 * words : NULL,
-				   deadline);
+		ret = select_files(
+			(u32)a0, a1 ? sets : NULL, a2 ? sets + words : NULL, a3 ? sets + 2 * words : NULL, deadline);
 		if (mask[0])
 			signal_mask_end(ret == -EINTR);
 		if (ret >= 0 && select_copy_out(sets, words, addrs) < 0)

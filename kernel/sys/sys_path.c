@@ -8,11 +8,11 @@
 #include "sys/sys.h"
 #include "sys/uapi/abi.h"
 
-#define MNT_DETACH 2u
+#define MNT_DETACH      2u
 #define UMOUNT_NOFOLLOW 8u
-#define MS_REMOUNT 32u
-#define MS_BIND 4096u
-#define MS_FLAGS (MOUNT_RDONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC)
+#define MS_REMOUNT      32u
+#define MS_BIND         4096u
+#define MS_FLAGS        (MOUNT_RDONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC)
 
 /* One (dirfd, name) pair fetched from user space. */
 struct at_name {
@@ -257,7 +257,8 @@ static int optional_string(struct user_path *up, u64 addr)
 	return 0;
 }
 
-static long mount_strings(const char *source, const struct path *where, const char *type, u32 flags, const char *options)
+static long mount_strings(
+	const char *source, const struct path *where, const char *type, u32 flags, const char *options)
 {
 	struct path from;
 	long err;

@@ -7,8 +7,8 @@
 #include "sys/sys.h"
 #include "sys/uapi/abi.h"
 
-#define CSIGNAL 0xfful
-#define WAIT_OPTIONS4 (1u | 2u | 8u | 0xe0000000u)
+#define CSIGNAL         0xfful
+#define WAIT_OPTIONS4   (1u | 2u | 8u | 0xe0000000u)
 #define WAIT_OPTIONS_ID (1u | 2u | 4u | 8u | 0x01000000u | 0xe0000000u)
 
 long sys_clone(SYSCALL_ARGS)
@@ -41,7 +41,7 @@ long sys_clone3(SYSCALL_ARGS)
 	if (copy_from_user(&args, uptr_make(a0), a1) < 0)
 		return -EFAULT;
 	if ((args.flags & CSIGNAL) || args.exit_signal > CSIGNAL || args.set_tid_size || args.cgroup ||
-	    (args.stack == 0) != (args.stack_size == 0))
+		(args.stack == 0) != (args.stack_size == 0))
 		return -EINVAL;
 	rq = (struct clone_request){
 		.flags = args.flags,
@@ -157,9 +157,10 @@ long sys_waitid(SYSCALL_ARGS)
 		info.code = res.code;
 		info.chld.pid = res.pid;
 		info.chld.uid = (u32)res.uid;
-		info.chld.status = res.code == CLD_EXITED ? res.status >> 8 & 0xff :
-				   res.code == CLD_STOPPED ? res.status >> 8 & 0xff :
-				   res.code == CLD_CONTINUED ? SIGCONT : res.status & 0x7f;
+		info.chld.status = res.code == CLD_EXITED ? res.status >> 8 & 0xff
+			: res.code == CLD_STOPPED         ? res.status >> 8 & 0xff
+			: res.code == CLD_CONTINUED       ? SIGCONT
+							  : res.status & 0x7f;
 		if (a4 && put_rusage(a4, &res.ru) < 0)
 			return -EFAULT;
 	}
@@ -186,7 +187,7 @@ long sys_times(SYSCALL_ARGS)
 		process_rusage(0, &self);
 		process_rusage(-1, &kids);
 		tms = (struct abi_tms){(s64)(self.utime_ns / 10000000), (s64)(self.stime_ns / 10000000),
-				       (s64)(kids.utime_ns / 10000000), (s64)(kids.stime_ns / 10000000)};
+			(s64)(kids.utime_ns / 10000000), (s64)(kids.stime_ns / 10000000)};
 		if (copy_to_user(uptr_make(a0), &tms, sizeof(tms)) < 0)
 			return -EFAULT;
 	}
@@ -307,8 +308,16 @@ long sys_setrlimit(SYSCALL_ARGS)
 
 /* ---- prctl, personality ---- */
 
-enum { PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15,
-       PR_GET_NAME = 16, PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37 };
+enum {
+	PR_SET_PDEATHSIG = 1,
+	PR_GET_PDEATHSIG = 2,
+	PR_GET_DUMPABLE = 3,
+	PR_SET_DUMPABLE = 4,
+	PR_SET_NAME = 15,
+	PR_GET_NAME = 16,
+	PR_SET_CHILD_SUBREAPER = 36,
+	PR_GET_CHILD_SUBREAPER = 37
+};
 
 static long prctl_name(u64 option, u64 addr)
 {
@@ -335,25 +344,18 @@ long sys_prctl(SYSCALL_ARGS)
 			return -EINVAL;
 		current()->pdeathsig = (u32)a1;
 		return 0;
-	case PR_GET_PDEATHSIG:
-		return put_user_u32(uptr_make(a1), current()->pdeathsig);
-	case PR_GET_DUMPABLE:
-		return p->dumpable;
+	case PR_GET_PDEATHSIG: return put_user_u32(uptr_make(a1), current()->pdeathsig);
+	case PR_GET_DUMPABLE: return p->dumpable;
 	case PR_SET_DUMPABLE:
 		if (a1 > 1)
 			return -EINVAL;
 		p->dumpable = (u32)a1;
 		return 0;
 	case PR_SET_NAME:
-	case PR_GET_NAME:
-		return prctl_name(a0, a1);
-	case PR_SET_CHILD_SUBREAPER:
-		p->is_subreaper = a1 != 0;
-		return 0;
-	case PR_GET_CHILD_SUBREAPER:
-		return put_user_u32(uptr_make(a1), p->is_subreaper);
-	default:
-		return -EINVAL;
+	case PR_GET_NAME: return prctl_name(a0, a1);
+	case PR_SET_CHILD_SUBREAPER: p->is_subreaper = a1 != 0; return 0;
+	case PR_GET_CHILD_SUBREAPER: return put_user_u32(uptr_make(a1), p->is_subreaper);
+	default: return -EINVAL;
 	}
 }
 

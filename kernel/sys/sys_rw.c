@@ -202,14 +202,15 @@ static long copy_range(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off, u64 len)
 		goto out;
 	n = -EFAULT;
 	if ((in_off && copy_from_user(&in_pos, uptr_make(in_off), 8) < 0) ||
-	    (out_off && copy_from_user(&out_pos, uptr_make(out_off), 8) < 0))
+		(out_off && copy_from_user(&out_pos, uptr_make(out_off), 8) < 0))
 		goto out;
 	n = -EINVAL;
 	if (in_pos < 0 || out_pos < 0)
 		goto out;
 	n = copy_between(in, in_off ? &in_pos : NULL, out, out_off ? &out_pos : NULL, MIN(len, 0x7ffff000ul));
-	if (n > 0 && ((in_off && copy_to_user(uptr_make(in_off), &in_pos, 8) < 0) ||
-		      (out_off && copy_to_user(uptr_make(out_off), &out_pos, 8) < 0)))
+	if (n > 0 &&
+		((in_off && copy_to_user(uptr_make(in_off), &in_pos, 8) < 0) ||
+			(out_off && copy_to_user(uptr_make(out_off), &out_pos, 8) < 0)))
 		n = -EFAULT;
 out:
 	if (in)

@@ -5,7 +5,7 @@
 #include "sys/sys.h"
 
 #define SCHED_FIFO 1u
-#define SCHED_RR 2u
+#define SCHED_RR   2u
 
 long sys_sched_yield(SYSCALL_ARGS)
 {

@@ -5,10 +5,10 @@
 #include "sys/sys.h"
 #include "sys/uapi/abi.h"
 
-#define NS_PER_SEC 1000000000ul
-#define CLOCK_REALTIME 0u
+#define NS_PER_SEC      1000000000ul
+#define CLOCK_REALTIME  0u
 #define CLOCK_MONOTONIC 1u
-#define TIMER_ABSTIME 1u
+#define TIMER_ABSTIME   1u
 
 static u64 timeval_ns(const struct abi_timeval *tv)
 {

@@ -22,48 +22,118 @@ struct row {
 	const char *kinds; /* a letter an argument: . plain, r read, w written, s string; capital: EINVAL will do too */
 	long v[6];
 };
-#define R(call, kinds, ...) {#call, SYS_##call, kinds, {__VA_ARGS__}}
+#define R(call, kinds, ...)               \
+	{                                 \
+#call, SYS_##call, kinds, \
+		{                         \
+			__VA_ARGS__       \
+		}                         \
+	}
 
 static const struct row rows[] = {
-	R(getcwd, "w.", 0, 4096), R(epoll_ctl, "...r", EPOLL_FD, EPOLL_CTL_MOD, PIPE_FD, 0),
-	R(epoll_pwait, ".w....", EPOLL_FD, 0, 4, 0, 0, 8), R(fcntl, "..w", FILE_FD, F_GETLK, 0),
-	R(fcntl, "..r", FILE_FD, F_SETLK, 0), R(ioctl, "..w", PIPE_FD, FIONREAD, 0),
-	R(ioctl, "..r", PIPE_FD, FIONBIO, 0), R(ioctl, "..w", PTY_FD, TCGETS, 0), R(ioctl, "..r", PTY_FD, TCSETS, 0),
-	R(ioctl, "..w", PTY_FD, TIOCGWINSZ, 0), R(ioctl, "..r", PTY_FD, TIOCSWINSZ, 0),
-	R(mknodat, ".s..", AT_FDCWD, 0, S_IFIFO, 0), R(mkdirat, ".s.", AT_FDCWD, 0, 0755),
-	R(unlinkat, ".s.", AT_FDCWD, 0, 0), R(symlinkat, "s.s", NAME, AT_FDCWD, NAME),
-	R(linkat, ".s.s.", AT_FDCWD, NAME, AT_FDCWD, NAME, 0), R(renameat2, ".s.s.", AT_FDCWD, NAME, AT_FDCWD, NAME, 0),
-	R(umount2, "s.", 0, 0), R(mount, "sss.r", NAME, NAME, TYPE, 0, BUF), R(statfs, "sw", NAME, BUF),
-	R(fstatfs, ".w", FILE_FD, 0), R(truncate, "s.", 0, 0), R(faccessat, ".s.", AT_FDCWD, 0, 0), R(chdir, "s", 0),
-	R(chroot, "s", 0), R(fchmodat, ".s.", AT_FDCWD, 0, 0), R(fchownat, ".s...", AT_FDCWD, 0, 0, 0, 0),
-	R(openat, ".s..", AT_FDCWD, 0, O_RDONLY, 0), R(pipe2, "w.", 0, 0), R(getdents64, ".w.", DIR_FD, 0, 4096),
-	R(read, ".w.", FILE_FD, 0, 64), R(read, ".w.", PIPE_FD, 0, 64), R(write, ".r.", FILE_FD, 0, 64),
-	R(readv, ".r.", FILE_FD, 0, 2), R(writev, ".r.", FILE_FD, 0, 2), R(pread64, ".w..", FILE_FD, 0, 64, 0),
-	R(pwrite64, ".r..", FILE_FD, 0, 64, 0), R(preadv, ".r..", FILE_FD, 0, 2, 0), R(pwritev, ".r..", FILE_FD, 0, 2, 0),
-	R(preadv2, ".r....", FILE_FD, 0, 2, 0, 0, 0), R(pwritev2, ".r....", FILE_FD, 0, 2, 0, 0, 0),
-	R(sendfile, "..w.", FILE_FD, FILE_FD, 0, 16), R(pselect6, ".rrrr.", 4, BUF, BUF, BUF, BUF, 0),
-	R(pselect6, ".....r", 4, BUF, BUF, BUF, BUF, 0), R(ppoll, "r.rr.", BUF, 1, BUF, BUF, 8),
-	R(readlinkat, ".sw.", AT_FDCWD, TYPE, BUF, 64), R(newfstatat, ".sw.", AT_FDCWD, NAME, BUF, 0),
-	R(fstat, ".w", FILE_FD, 0), R(utimensat, ".sr.", AT_FDCWD, NAME, BUF, 0), R(capget, "r.", 0, BUF),
-	R(get_robust_list, ".ww", 0, BUF, BUF), R(futex, "R..r..", WORD, FUTEX_WAIT, 0, BUF, 0, 0),
-	R(futex, "R..", 0, FUTEX_WAKE, 1), R(nanosleep, "r.", 0, 0), R(getitimer, ".w", 0, 0),
-	R(setitimer, ".rw", 0, BUF, BUF), R(timer_create, "..w", CLOCK_MONOTONIC, 0, 0), R(timer_create, ".r.", CLOCK_MONOTONIC, 0, BUF),
-	R(clock_settime, ".r", CLOCK_REALTIME, 0), R(clock_gettime, ".w", CLOCK_MONOTONIC, 0),
-	R(clock_getres, ".w", CLOCK_MONOTONIC, 0), R(clock_nanosleep, "..r.", CLOCK_MONOTONIC, 0, 0, 0),
-	R(sched_setparam, ".r", 0, 0), R(sched_getparam, ".w", 0, 0), R(sched_setscheduler, "..r", 0, 0, 0),
-	R(sched_setaffinity, "..r", 0, 128, 0), R(sched_getaffinity, "..w", 0, 128, 0),
-	R(sched_rr_get_interval, ".w", 0, 0), R(sigaltstack, "rw", 0, BUF), R(rt_sigsuspend, "r.", 0, 8),
-	R(rt_sigaction, ".rw.", SIGUSR1, BUF, BUF, 8), R(rt_sigprocmask, ".rw.", SIG_BLOCK, BUF, BUF, 8),
-	R(rt_sigpending, "w.", 0, 8), R(rt_sigtimedwait, "r.r.", BUF, 0, BUF, 8), R(rt_sigqueueinfo, "..r", MYPID, SIGUSR1, 0),
-	R(getresuid, "www", BUF, BUF, BUF), R(getresgid, "www", BUF, BUF, BUF), R(times, "w", 0), R(setgroups, ".r", 3, 0),
-	R(uname, "w", 0), R(sethostname, "r.", 0, 5), R(setdomainname, "r.", 0, 5), R(getrlimit, ".w", RLIMIT_NOFILE, 0),
-	R(setrlimit, ".r", RLIMIT_NOFILE, 0), R(getrusage, ".w", 0, 0), R(prctl, ".w...", 16, 0), R(prctl, ".r...", 15, 0),
-	R(getcpu, "ww.", BUF, BUF, 0), R(gettimeofday, "ww", BUF, BUF), R(settimeofday, "r.", 0, 0), R(sysinfo, "w", 0),
-	R(socketpair, "...w", AF_UNIX, SOCK_STREAM, 0, 0), R(execve, "srr", PROG, BUF, BUF), R(mincore, "..w", BUF, 4096, 0),
-	R(prlimit64, "..rw", 0, RLIMIT_NOFILE, 0, 0), R(getrandom, "w..", 0, 16, 0),
-	R(execveat, ".srr.", AT_FDCWD, PROG, BUF, BUF, 0), R(copy_file_range, ".W.W..", FILE_FD, BUF, FILE_FD, BUF, 4, 0),
-	R(statx, ".s..w", AT_FDCWD, NAME, 0, 0x7ff, BUF), R(clone3, "r.", 0, 64), R(openat2, ".sr.", AT_FDCWD, NAME, BUF, 24),
-	R(faccessat2, ".s..", AT_FDCWD, 0, 0, 0), R(timer_settime, "..r.", WORD, 0, 0, 0),
+	R(getcwd, "w.", 0, 4096),
+	R(epoll_ctl, "...r", EPOLL_FD, EPOLL_CTL_MOD, PIPE_FD, 0),
+	R(epoll_pwait, ".w....", EPOLL_FD, 0, 4, 0, 0, 8),
+	R(fcntl, "..w", FILE_FD, F_GETLK, 0),
+	R(fcntl, "..r", FILE_FD, F_SETLK, 0),
+	R(ioctl, "..w", PIPE_FD, FIONREAD, 0),
+	R(ioctl, "..r", PIPE_FD, FIONBIO, 0),
+	R(ioctl, "..w", PTY_FD, TCGETS, 0),
+	R(ioctl, "..r", PTY_FD, TCSETS, 0),
+	R(ioctl, "..w", PTY_FD, TIOCGWINSZ, 0),
+	R(ioctl, "..r", PTY_FD, TIOCSWINSZ, 0),
+	R(mknodat, ".s..", AT_FDCWD, 0, S_IFIFO, 0),
+	R(mkdirat, ".s.", AT_FDCWD, 0, 0755),
+	R(unlinkat, ".s.", AT_FDCWD, 0, 0),
+	R(symlinkat, "s.s", NAME, AT_FDCWD, NAME),
+	R(linkat, ".s.s.", AT_FDCWD, NAME, AT_FDCWD, NAME, 0),
+	R(renameat2, ".s.s.", AT_FDCWD, NAME, AT_FDCWD, NAME, 0),
+	R(umount2, "s.", 0, 0),
+	R(mount, "sss.r", NAME, NAME, TYPE, 0, BUF),
+	R(statfs, "sw", NAME, BUF),
+	R(fstatfs, ".w", FILE_FD, 0),
+	R(truncate, "s.", 0, 0),
+	R(faccessat, ".s.", AT_FDCWD, 0, 0),
+	R(chdir, "s", 0),
+	R(chroot, "s", 0),
+	R(fchmodat, ".s.", AT_FDCWD, 0, 0),
+	R(fchownat, ".s...", AT_FDCWD, 0, 0, 0, 0),
+	R(openat, ".s..", AT_FDCWD, 0, O_RDONLY, 0),
+	R(pipe2, "w.", 0, 0),
+	R(getdents64, ".w.", DIR_FD, 0, 4096),
+	R(read, ".w.", FILE_FD, 0, 64),
+	R(read, ".w.", PIPE_FD, 0, 64),
+	R(write, ".r.", FILE_FD, 0, 64),
+	R(readv, ".r.", FILE_FD, 0, 2),
+	R(writev, ".r.", FILE_FD, 0, 2),
+	R(pread64, ".w..", FILE_FD, 0, 64, 0),
+	R(pwrite64, ".r..", FILE_FD, 0, 64, 0),
+	R(preadv, ".r..", FILE_FD, 0, 2, 0),
+	R(pwritev, ".r..", FILE_FD, 0, 2, 0),
+	R(preadv2, ".r....", FILE_FD, 0, 2, 0, 0, 0),
+	R(pwritev2, ".r....", FILE_FD, 0, 2, 0, 0, 0),
+	R(sendfile, "..w.", FILE_FD, FILE_FD, 0, 16),
+	R(pselect6, ".rrrr.", 4, BUF, BUF, BUF, BUF, 0),
+	R(pselect6, ".....r", 4, BUF, BUF, BUF, BUF, 0),
+	R(ppoll, "r.rr.", BUF, 1, BUF, BUF, 8),
+	R(readlinkat, ".sw.", AT_FDCWD, TYPE, BUF, 64),
+	R(newfstatat, ".sw.", AT_FDCWD, NAME, BUF, 0),
+	R(fstat, ".w", FILE_FD, 0),
+	R(utimensat, ".sr.", AT_FDCWD, NAME, BUF, 0),
+	R(capget, "r.", 0, BUF),
+	R(get_robust_list, ".ww", 0, BUF, BUF),
+	R(futex, "R..r..", WORD, FUTEX_WAIT, 0, BUF, 0, 0),
+	R(futex, "R..", 0, FUTEX_WAKE, 1),
+	R(nanosleep, "r.", 0, 0),
+	R(getitimer, ".w", 0, 0),
+	R(setitimer, ".rw", 0, BUF, BUF),
+	R(timer_create, "..w", CLOCK_MONOTONIC, 0, 0),
+	R(timer_create, ".r.", CLOCK_MONOTONIC, 0, BUF),
+	R(clock_settime, ".r", CLOCK_REALTIME, 0),
+	R(clock_gettime, ".w", CLOCK_MONOTONIC, 0),
+	R(clock_getres, ".w", CLOCK_MONOTONIC, 0),
+	R(clock_nanosleep, "..r.", CLOCK_MONOTONIC, 0, 0, 0),
+	R(sched_setparam, ".r", 0, 0),
+	R(sched_getparam, ".w", 0, 0),
+	R(sched_setscheduler, "..r", 0, 0, 0),
+	R(sched_setaffinity, "..r", 0, 128, 0),
+	R(sched_getaffinity, "..w", 0, 128, 0),
+	R(sched_rr_get_interval, ".w", 0, 0),
+	R(sigaltstack, "rw", 0, BUF),
+	R(rt_sigsuspend, "r.", 0, 8),
+	R(rt_sigaction, ".rw.", SIGUSR1, BUF, BUF, 8),
+	R(rt_sigprocmask, ".rw.", SIG_BLOCK, BUF, BUF, 8),
+	R(rt_sigpending, "w.", 0, 8),
+	R(rt_sigtimedwait, "r.r.", BUF, 0, BUF, 8),
+	R(rt_sigqueueinfo, "..r", MYPID, SIGUSR1, 0),
+	R(getresuid, "www", BUF, BUF, BUF),
+	R(getresgid, "www", BUF, BUF, BUF),
+	R(times, "w", 0),
+	R(setgroups, ".r", 3, 0),
+	R(uname, "w", 0),
+	R(sethostname, "r.", 0, 5),
+	R(setdomainname, "r.", 0, 5),
+	R(getrlimit, ".w", RLIMIT_NOFILE, 0),
+	R(setrlimit, ".r", RLIMIT_NOFILE, 0),
+	R(getrusage, ".w", 0, 0),
+	R(prctl, ".w...", 16, 0),
+	R(prctl, ".r...", 15, 0),
+	R(getcpu, "ww.", BUF, BUF, 0),
+	R(gettimeofday, "ww", BUF, BUF),
+	R(settimeofday, "r.", 0, 0),
+	R(sysinfo, "w", 0),
+	R(socketpair, "...w", AF_UNIX, SOCK_STREAM, 0, 0),
+	R(execve, "srr", PROG, BUF, BUF),
+	R(mincore, "..w", BUF, 4096, 0),
+	R(prlimit64, "..rw", 0, RLIMIT_NOFILE, 0, 0),
+	R(getrandom, "w..", 0, 16, 0),
+	R(execveat, ".srr.", AT_FDCWD, PROG, BUF, BUF, 0),
+	R(copy_file_range, ".W.W..", FILE_FD, BUF, FILE_FD, BUF, 4, 0),
+	R(statx, ".s..w", AT_FDCWD, NAME, 0, 0x7ff, BUF),
+	R(clone3, "r.", 0, 64),
+	R(openat2, ".sr.", AT_FDCWD, NAME, BUF, 24),
+	R(faccessat2, ".s..", AT_FDCWD, 0, 0, 0),
+	R(timer_settime, "..r.", WORD, 0, 0, 0),
 #ifdef SYS_renameat
 	R(renameat, ".s.s", AT_FDCWD, NAME, AT_FDCWD, NAME),
 #endif
@@ -71,7 +141,7 @@ static const struct row rows[] = {
 
 static struct {
 	int file, dir, pipe, pty, epoll;
-	char *buf;	/* two good zeroed pages */
+	char *buf;      /* two good zeroed pages */
 	char *crossing; /* ends where nothing is mapped, without a zero byte before */
 	long bad[8];
 	int nr_bad, nr_bad_read; /* the first ones are bad for reading too */
@@ -166,13 +236,12 @@ static void try_row(const struct row *row)
 		if (kind == 's')
 			IN_CHILD(call(row, arg, (long)good.crossing));
 		else /* a structure that begins on the last mapped bytes */
-			IN_CHILD(long at = (long)good.crossing + 19;
-				 if (!strchr("RW", row->kinds[arg]) && row->nr != SYS_read && row->nr != SYS_write &&
-				     row->nr != SYS_pread64 && row->nr != SYS_pwrite64 && row->nr != SYS_getcwd &&
-				     row->nr != SYS_getrandom && row->nr != SYS_readlinkat && row->nr != SYS_mount &&
-				     row->nr != SYS_sched_setaffinity && row->nr != SYS_mincore && row->nr != SYS_execve &&
-				     row->nr != SYS_execveat && row->nr != SYS_setgroups && row->nr != SYS_prctl)
-					 call(row, arg, at));
+			IN_CHILD(long at = (long)good.crossing + 19; if (!strchr("RW", row->kinds[arg]) &&
+				row->nr != SYS_read && row->nr != SYS_write && row->nr != SYS_pread64 &&
+				row->nr != SYS_pwrite64 && row->nr != SYS_getcwd && row->nr != SYS_getrandom &&
+				row->nr != SYS_readlinkat && row->nr != SYS_mount && row->nr != SYS_sched_setaffinity &&
+				row->nr != SYS_mincore && row->nr != SYS_execve && row->nr != SYS_execveat &&
+				row->nr != SYS_setgroups && row->nr != SYS_prctl) call(row, arg, at));
 	}
 }
 

@@ -25,7 +25,8 @@ static void take(int sig, siginfo_t *si, void *uc)
 TEST(every_clock_answers)
 {
 	static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID,
-		CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
+		CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE,
+		CLOCK_BOOTTIME};
 	struct timespec ts, res;
 
 	for (size_t i = 0; i < ARRAY_SIZE(clocks); i++) {
@@ -182,7 +183,8 @@ static void in_thread(union sigval v)
 
 TEST(posix_timer_absolute_and_by_thread)
 {
-	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_thread, .sigev_value.sival_int = 1};
+	struct sigevent ev = {
+		.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_thread, .sigev_value.sival_int = 1};
 	struct itimerspec its = {{0, 0}, {0, 0}};
 	timer_t timer;
 

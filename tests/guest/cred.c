@@ -7,26 +7,24 @@
 TEST(root_may_become_anyone_and_not_return)
 {
 	need_root();
-	IN_CHILD(uid_t r, e, s; OK(setuid(1000)); OK(getresuid(&r, &e, &s));
-		 CHECK_EQ(r, 1000); CHECK_EQ(e, 1000); CHECK_EQ(s, 1000);
-		 ERR(setuid(0), EPERM); ERR(seteuid(0), EPERM); ERR(setuid(1001), EPERM); OK(setuid(1000)));
+	IN_CHILD(uid_t r, e, s; OK(setuid(1000)); OK(getresuid(&r, &e, &s)); CHECK_EQ(r, 1000); CHECK_EQ(e, 1000);
+		 CHECK_EQ(s, 1000); ERR(setuid(0), EPERM); ERR(seteuid(0), EPERM); ERR(setuid(1001), EPERM);
+		 OK(setuid(1000)));
 }
 
 TEST(effective_only_can_return)
 {
 	need_root();
-	IN_CHILD(uid_t r, e, s; OK(seteuid(1000)); OK(getresuid(&r, &e, &s));
-		 CHECK_EQ(r, 0); CHECK_EQ(e, 1000); CHECK_EQ(s, 0);
-		 ERR(setresuid(1001, -1, -1), EPERM); OK(seteuid(0)); CHECK_EQ(geteuid(), 0));
+	IN_CHILD(uid_t r, e, s; OK(seteuid(1000)); OK(getresuid(&r, &e, &s)); CHECK_EQ(r, 0); CHECK_EQ(e, 1000);
+		 CHECK_EQ(s, 0); ERR(setresuid(1001, -1, -1), EPERM); OK(seteuid(0)); CHECK_EQ(geteuid(), 0));
 }
 
 TEST(setreuid_and_setresuid_rules)
 {
 	need_root();
-	IN_CHILD(uid_t r, e, s; OK(setreuid(1000, 2000)); OK(getresuid(&r, &e, &s));
-		 CHECK_EQ(r, 1000); CHECK_EQ(e, 2000); CHECK_EQ(s, 2000);
-		 OK(setreuid(2000, 1000)); CHECK_EQ(getuid(), 2000); CHECK_EQ(geteuid(), 1000);
-		 ERR(setreuid(3000, -1), EPERM));
+	IN_CHILD(uid_t r, e, s; OK(setreuid(1000, 2000)); OK(getresuid(&r, &e, &s)); CHECK_EQ(r, 1000);
+		 CHECK_EQ(e, 2000); CHECK_EQ(s, 2000); OK(setreuid(2000, 1000)); CHECK_EQ(getuid(), 2000);
+		 CHECK_EQ(geteuid(), 1000); ERR(setreuid(3000, -1), EPERM));
 	IN_CHILD(uid_t r, e, s; OK(setresuid(1, 2, 3)); OK(setresuid(3, 1, 2)); OK(getresuid(&r, &e, &s));
 		 CHECK_EQ(r, 3); CHECK_EQ(e, 1); CHECK_EQ(s, 2); ERR(setresuid(4, -1, -1), EPERM);
 		 OK(setresuid(-1, -1, -1)); CHECK_EQ(geteuid(), 1));
@@ -35,10 +33,10 @@ TEST(setreuid_and_setresuid_rules)
 TEST(group_ids_follow_the_same_rules)
 {
 	need_root();
-	IN_CHILD(gid_t r, e, s; OK(setgid(50)); OK(getresgid(&r, &e, &s));
-		 CHECK_EQ(r, 50); CHECK_EQ(e, 50); CHECK_EQ(s, 50); OK(setgid(0)); OK(setegid(60));
-		 CHECK_EQ(getegid(), 60); OK(setregid(70, 80)); OK(setresgid(1, 2, 3)); OK(setuid(1000));
-		 ERR(setgid(9), EPERM); OK(setgid(3)); ERR(setregid(9, -1), EPERM); ERR(setresgid(9, -1, -1), EPERM));
+	IN_CHILD(gid_t r, e, s; OK(setgid(50)); OK(getresgid(&r, &e, &s)); CHECK_EQ(r, 50); CHECK_EQ(e, 50);
+		 CHECK_EQ(s, 50); OK(setgid(0)); OK(setegid(60)); CHECK_EQ(getegid(), 60); OK(setregid(70, 80));
+		 OK(setresgid(1, 2, 3)); OK(setuid(1000)); ERR(setgid(9), EPERM); OK(setgid(3));
+		 ERR(setregid(9, -1), EPERM); ERR(setresgid(9, -1, -1), EPERM));
 }
 
 TEST(supplementary_groups)
@@ -153,8 +151,8 @@ TEST(root_only_calls)
 	IN_CHILD(OK(setuid(1000)); ERR(chroot("/"), EPERM); ERR(sethostname("x", 1), EPERM);
 		 ERR(syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, NULL), EPERM);
 		 ERR(mknod("dev", S_IFCHR | 0600, 0x103) == -1 && errno == EACCES ? (errno = EPERM, -1) : -1, EPERM);
-		 ERR(syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL), EPERM);
-		 struct timespec ts = {0}; ERR(clock_settime(CLOCK_REALTIME, &ts), EPERM));
+		 ERR(syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL), EPERM); struct timespec ts = {0};
+		 ERR(clock_settime(CLOCK_REALTIME, &ts), EPERM));
 }
 
 TEST_MAIN

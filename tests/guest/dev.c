@@ -5,9 +5,18 @@
 
 TEST(nodes_have_linux_numbers)
 {
-	static const struct { const char *path; int maj, min; } t[] = {
-		{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8},
-		{"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}, {"/dev/console", 5, 1}, {"/dev/ptmx", 5, 2},
+	static const struct {
+		const char *path;
+		int maj, min;
+	} t[] = {
+		{"/dev/null", 1, 3},
+		{"/dev/zero", 1, 5},
+		{"/dev/full", 1, 7},
+		{"/dev/random", 1, 8},
+		{"/dev/urandom", 1, 9},
+		{"/dev/tty", 5, 0},
+		{"/dev/console", 5, 1},
+		{"/dev/ptmx", 5, 2},
 	};
 	struct stat st;
 

@@ -44,7 +44,8 @@ TEST(threads_and_tls_in_shared_libc)
 TEST(fork_and_exec_of_itself)
 {
 	for (int i = 0; i < 5; i++)
-		IN_CHILD(OK(dup2(OK(open("/dev/null", O_WRONLY)), 1)); execl("/proc/self/exe", "x", "-l", (char *)NULL); _exit(1));
+		IN_CHILD(OK(dup2(OK(open("/dev/null", O_WRONLY)), 1)); execl("/proc/self/exe", "x", "-l", (char *)NULL);
+			 _exit(1));
 }
 
 TEST_MAIN

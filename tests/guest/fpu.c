@@ -11,14 +11,16 @@ static __attribute__((noinline)) bool registers_hold(double key, void (*between)
 
 	for (int i = 0; i < 12; i++)
 		in[i] = key + i;
-	__asm__ volatile("fld fs0, 0(%0)\n fld fs1, 8(%0)\n fld fs2, 16(%0)\n fld fs3, 24(%0)\n"
-			 "fld fs4, 32(%0)\n fld fs5, 40(%0)\n fld fs6, 48(%0)\n fld fs7, 56(%0)\n"
-			 "fld fs8, 64(%0)\n fld fs9, 72(%0)\n fld fs10, 80(%0)\n fld fs11, 88(%0)\n" ::"r"(in)
-			 : "fs0", "fs1", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "memory");
+	__asm__ volatile(
+		"fld fs0, 0(%0)\n fld fs1, 8(%0)\n fld fs2, 16(%0)\n fld fs3, 24(%0)\n"
+		"fld fs4, 32(%0)\n fld fs5, 40(%0)\n fld fs6, 48(%0)\n fld fs7, 56(%0)\n"
+		"fld fs8, 64(%0)\n fld fs9, 72(%0)\n fld fs10, 80(%0)\n fld fs11, 88(%0)\n" ::"r"(in)
+		: "fs0", "fs1", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "memory");
 	between();
 	__asm__ volatile("fsd fs0, 0(%0)\n fsd fs1, 8(%0)\n fsd fs2, 16(%0)\n fsd fs3, 24(%0)\n"
 			 "fsd fs4, 32(%0)\n fsd fs5, 40(%0)\n fsd fs6, 48(%0)\n fsd fs7, 56(%0)\n"
-			 "fsd fs8, 64(%0)\n fsd fs9, 72(%0)\n fsd fs10, 80(%0)\n fsd fs11, 88(%0)\n" ::"r"(out) : "memory");
+			 "fsd fs8, 64(%0)\n fsd fs9, 72(%0)\n fsd fs10, 80(%0)\n fsd fs11, 88(%0)\n" ::"r"(out)
+			 : "memory");
 	return memcmp(in, out, sizeof(in)) == 0;
 #else
 	volatile double v = key;

@@ -50,8 +50,11 @@ TEST(dot_entries_and_types)
 		else if (!strcmp(e->d_name, ".."))
 			CHECK_EQ(e->d_ino, up.st_ino);
 		else if (e->d_type != DT_UNKNOWN)
-			CHECK_EQ(e->d_type, !strcmp(e->d_name, "sub") ? DT_DIR : !strcmp(e->d_name, "file") ? DT_REG :
-						    !strcmp(e->d_name, "link") ? DT_LNK : DT_FIFO);
+			CHECK_EQ(e->d_type,
+				!strcmp(e->d_name, "sub")            ? DT_DIR
+					: !strcmp(e->d_name, "file") ? DT_REG
+					: !strcmp(e->d_name, "link") ? DT_LNK
+								     : DT_FIFO);
 	}
 	CHECK_EQ(seen, 6);
 	rewinddir(d);

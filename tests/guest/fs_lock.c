@@ -14,10 +14,9 @@ static int conflict(off_t start, off_t len, pid_t *who)
 {
 	int *result = map_shared(4096);
 
-	IN_CHILD(
-		int fd = OK(open("f", O_RDWR));
-		struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
-		OK(fcntl(fd, F_GETLK, &fl)); result[0] = fl.l_type; result[1] = fl.l_pid);
+	IN_CHILD(int fd = OK(open("f", O_RDWR));
+		 struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
+		 OK(fcntl(fd, F_GETLK, &fl)); result[0] = fl.l_type; result[1] = fl.l_pid);
 	if (who)
 		*who = result[1];
 	return result[0];
@@ -166,7 +165,7 @@ TEST(flock_belongs_to_the_description)
 	OK(flock(a, LOCK_EX));
 	ERR(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK);
 	OK(flock(dupe, LOCK_EX | LOCK_NB)); /* the same lock */
-	OK(flock(a, LOCK_SH)); /* converted */
+	OK(flock(a, LOCK_SH));              /* converted */
 	OK(flock(b, LOCK_SH | LOCK_NB));
 	ERR(flock(a, LOCK_EX | LOCK_NB), EWOULDBLOCK);
 	OK(flock(b, LOCK_UN));

@@ -35,12 +35,22 @@ static int can(const char *name, int flags)
 
 TEST(owner_group_and_other_bits)
 {
-	static const struct { const char *name; uid_t uid; gid_t gid; mode_t mode; int rd, wr; } t[] = {
-		{"own-r", USER, 0, 0400, 1, 0},	    {"own-w", USER, 0, 0200, 0, 1},
+	static const struct {
+		const char *name;
+		uid_t uid;
+		gid_t gid;
+		mode_t mode;
+		int rd, wr;
+	} t[] = {
+		{"own-r", USER, 0, 0400, 1, 0},
+		{"own-w", USER, 0, 0200, 0, 1},
 		{"own-none", USER, GROUP, 077, 0, 0}, /* the owner class decides alone */
-		{"grp-r", 0, GROUP, 0040, 1, 0},	    {"grp-w", 0, GROUP, 0020, 0, 1},
-		{"grp-none", 0, GROUP, 0707, 0, 0},   {"ext-rw", 0, EXTRA, 0060, 1, 1},
-		{"oth-r", 0, 0, 0004, 1, 0},	    {"oth-w", 0, 0, 0002, 0, 1},
+		{"grp-r", 0, GROUP, 0040, 1, 0},
+		{"grp-w", 0, GROUP, 0020, 0, 1},
+		{"grp-none", 0, GROUP, 0707, 0, 0},
+		{"ext-rw", 0, EXTRA, 0060, 1, 1},
+		{"oth-r", 0, 0, 0004, 1, 0},
+		{"oth-w", 0, 0, 0002, 0, 1},
 		{"oth-none", 0, 0, 0770, 0, 0},
 	};
 
@@ -105,11 +115,10 @@ TEST(only_the_owner_changes_mode_and_times)
 	need_root();
 	file_with("roots", 0, 0, 0666);
 	file_with("mine", USER, GROUP, 0600);
-	AS_USER(ERR(chmod("roots", 0777), EPERM); OK(chmod("mine", 0640));
-		ERR(chown("roots", USER, -1), EPERM); ERR(chown("mine", 0, -1), EPERM);
-		OK(chown("mine", USER, EXTRA)); OK(chown("mine", -1, GROUP)); ERR(chown("mine", -1, 4), EPERM);
-		ERR(utimensat(AT_FDCWD, "roots", set, 0), EPERM); OK(utimensat(AT_FDCWD, "roots", now, 0));
-		OK(utimensat(AT_FDCWD, "mine", set, 0)));
+	AS_USER(ERR(chmod("roots", 0777), EPERM); OK(chmod("mine", 0640)); ERR(chown("roots", USER, -1), EPERM);
+		ERR(chown("mine", 0, -1), EPERM); OK(chown("mine", USER, EXTRA)); OK(chown("mine", -1, GROUP));
+		ERR(chown("mine", -1, 4), EPERM); ERR(utimensat(AT_FDCWD, "roots", set, 0), EPERM);
+		OK(utimensat(AT_FDCWD, "roots", now, 0)); OK(utimensat(AT_FDCWD, "mine", set, 0)));
 	OK(chmod("roots", 0644));
 	AS_USER(ERR(utimensat(AT_FDCWD, "roots", now, 0), EACCES));
 }
@@ -157,7 +166,8 @@ TEST(truncate_needs_write_permission)
 {
 	need_root();
 	file_with("f", 0, 0, 0644);
-	AS_USER(ERR(truncate("f", 0), EACCES); ERR(open("f", O_RDONLY | O_TRUNC), EACCES); ERR(execl("./f", "f", NULL), EACCES));
+	AS_USER(ERR(truncate("f", 0), EACCES); ERR(open("f", O_RDONLY | O_TRUNC), EACCES);
+		ERR(execl("./f", "f", NULL), EACCES));
 	struct stat st;
 	OK(stat("f", &st));
 	CHECK_EQ(st.st_size, 4);

@@ -204,7 +204,8 @@ TEST_LIMIT(racing_directory_moves_make_no_loop, 60)
 				char name[8] = {'d', '0' + a, 0};
 
 				if (renameat(from == 4 ? top : fds[from], name, to == 4 ? top : fds[to], name) < 0)
-					CHECK(errno == ENOENT || errno == EINVAL || errno == ENOTEMPTY || errno == EBUSY);
+					CHECK(errno == ENOENT || errno == EINVAL || errno == ENOTEMPTY ||
+						errno == EBUSY);
 			}
 			_exit(0);
 		}

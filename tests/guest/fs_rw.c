@@ -216,7 +216,10 @@ TEST(copy_file_range_copies)
 	CHECK_EQ(from, 8);
 	CHECK_EQ(to, 11);
 	CHECK_EQ(file_read("b", buf, 32), 11);
-	CHECK(memcmp(buf, "\0\0\0\0\0" "234567", 11) == 0);
+	CHECK(memcmp(buf,
+		      "\0\0\0\0\0"
+		      "234567",
+		      11) == 0);
 }
 
 TEST(fallocate_reserves)

@@ -132,7 +132,7 @@ TEST(wake_op_acts_on_two_words)
 	word2 = 5;
 	while (n == 0) { /* word2 += 1; wake word, and word2 if it was 5 */
 		n = futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, (void *)1L, &word2,
-			  FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 5));
+			FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 5));
 		if (n < 0 && errno == ENOSYS) {
 			wake_total(&word, FUTEX_WAKE_PRIVATE, 1, 0);
 			SKIP("no FUTEX_WAKE_OP");

@@ -120,12 +120,14 @@ TEST(every_number_with_zeros_and_nonsense_is_survived)
 
 		/* what would stop the machine, the host's clock or this test is left out */
 		if (nr == SYS_reboot || nr == SYS_exit || nr == SYS_exit_group || nr == SYS_kill || nr == SYS_tkill ||
-		    nr == SYS_settimeofday || nr == SYS_clock_settime || nr == SYS_adjtimex || nr == SYS_sethostname ||
-		    nr == SYS_setdomainname || nr == SYS_vhangup || nr == SYS_umount2 || nr == SYS_swapoff || !on_vitrine())
+			nr == SYS_settimeofday || nr == SYS_clock_settime || nr == SYS_adjtimex ||
+			nr == SYS_sethostname || nr == SYS_setdomainname || nr == SYS_vhangup || nr == SYS_umount2 ||
+			nr == SYS_swapoff || !on_vitrine())
 			continue;
 		pid = OK(fork());
 		if (pid == 0) {
-			OK(dup2(OK(open("/dev/null", O_RDWR)), 0)); /* a terminal would stop us: the group is a background one */
+			OK(dup2(OK(open("/dev/null", O_RDWR)),
+				0)); /* a terminal would stop us: the group is a background one */
 			alarm(1);
 			syscall(nr, 0, 0, 0, 0, 0, 0);
 			syscall(nr, -1, -1, -1, -1, -1, -1);

@@ -240,7 +240,8 @@ TEST_LIMIT(a_writer_and_a_mapper_race, 40)
 	uint32_t seed = pid ? 1 : 2;
 
 	for (int i = 0; i < 2000; i++) {
-		off_t off = rnd(&seed) % (8 * PG) * 2 + (pid ? 0 : 1); /* even bytes are the parent's, odd the child's */
+		off_t off =
+			rnd(&seed) % (8 * PG) * 2 + (pid ? 0 : 1); /* even bytes are the parent's, odd the child's */
 		char c = i, back;
 
 		if (i & 1)

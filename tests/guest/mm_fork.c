@@ -120,8 +120,7 @@ TEST(protection_survives_fork)
 
 	p[0] = p[PG] = 1;
 	OK(mprotect((char *)p, PG, PROT_READ));
-	IN_CHILD(DIES_OF(SIGSEGV, p[0] = 2); p[PG] = 2;
-		 OK(mprotect((char *)p, PG, PROT_READ | PROT_WRITE)); p[0] = 3);
+	IN_CHILD(DIES_OF(SIGSEGV, p[0] = 2); p[PG] = 2; OK(mprotect((char *)p, PG, PROT_READ | PROT_WRITE)); p[0] = 3);
 	DIES_OF(SIGSEGV, p[0] = 2);
 	OK(mprotect((char *)p, PG, PROT_READ | PROT_WRITE));
 	CHECK_EQ(p[0], 1);
@@ -136,8 +135,7 @@ TEST(large_area_is_shared_not_copied)
 	for (size_t i = 0; i < len; i += PG)
 		p[i] = i >> 12;
 	for (int round = 0; round < 4; round++)
-		IN_CHILD(for (size_t i = 0; i < len; i += PG) CHECK_EQ(p[i], (char)(i >> 12));
-			 p[round * PG] = 99);
+		IN_CHILD(for (size_t i = 0; i < len; i += PG) CHECK_EQ(p[i], (char)(i >> 12)); p[round * PG] = 99);
 	for (size_t i = 0; i < len; i += PG)
 		CHECK_EQ(p[i], (char)(i >> 12));
 }
@@ -218,10 +216,9 @@ TEST_LIMIT(threads_write_one_page_while_forking, 40)
 TEST(unmapped_by_one_thread_is_gone_for_all)
 {
 	for (int round = 0; round < 20; round++)
-		IN_CHILD(
-			pthread_t t; counters = map_anon(PG, PROT_READ | PROT_WRITE); stop = false;
-			DIES_OF(SIGSEGV, ZERO(pthread_create(&t, NULL, count_word, (void *)0));
-				OK(munmap((void *)counters, PG)); ZERO(pthread_join(t, NULL))));
+		IN_CHILD(pthread_t t; counters = map_anon(PG, PROT_READ | PROT_WRITE); stop = false;
+			 DIES_OF(SIGSEGV, ZERO(pthread_create(&t, NULL, count_word, (void *)0));
+				 OK(munmap((void *)counters, PG)); ZERO(pthread_join(t, NULL))));
 }
 
 TEST(fork_in_a_loop_leaks_nothing)

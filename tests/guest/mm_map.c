@@ -176,8 +176,8 @@ static void random_operations(uint32_t seed)
 		if (op == 0)
 			OK(munmap(at, len * PG));
 		else if (op == 1)
-			CHECK(mmap(at, len * PG, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at);
+			CHECK(mmap(at, len * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+				      0) == at);
 		for (int i = from; i < from + len; i++) {
 			if (op == 0)
 				state[i] = NONE;

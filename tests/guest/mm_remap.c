@@ -88,7 +88,8 @@ TEST(brk_refuses_the_impossible)
 TEST(brk_does_not_run_into_a_mapping)
 {
 	uintptr_t now = syscall(SYS_brk, 0), up = (now + PG - 1) & ~(PG - 1);
-	void *wall = mmap((void *)(up + 64 * PG), PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *wall =
+		mmap((void *)(up + 64 * PG), PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	CHECK(wall != MAP_FAILED);
 	CHECK_EQ(syscall(SYS_brk, up + 200 * PG), now);

@@ -80,7 +80,7 @@ TEST(limit_is_that_of_the_rlimit)
 		struct rlimit r = {1 << 20, 8 << 20};
 
 		OK(setrlimit(RLIMIT_STACK, &r));
-		use_stack(300); /* 600 KB */
+		use_stack(300);  /* 600 KB */
 		use_stack(1000); /* 2 MB */
 		_exit(0);
 	}
@@ -100,11 +100,9 @@ TEST(null_page_faults)
 
 TEST(null_page_cannot_be_mapped_by_users)
 {
-	IN_CHILD(
-		need_root(); OK(setuid(1234));
-		errno = 0;
-		void *p = mmap(NULL, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-		CHECK(p == MAP_FAILED); CHECK(errno == EPERM || errno == EACCES || errno == EINVAL));
+	IN_CHILD(need_root(); OK(setuid(1234)); errno = 0;
+		 void *p = mmap(NULL, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		 CHECK(p == MAP_FAILED); CHECK(errno == EPERM || errno == EACCES || errno == EINVAL));
 }
 
 TEST(kernel_addresses_fault)
@@ -151,7 +149,7 @@ TEST(growsdown_mapping_grows)
 
 	OK(munmap(area, 600 * PG));
 	p = mmap(area + 590 * PG, 4 * PG, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
 	if (p == MAP_FAILED)
 		SKIP("no MAP_GROWSDOWN");
 	p[0] = 1;

@@ -19,7 +19,18 @@ static struct tiny tiny_make(void)
 		0x93, 0x08, 0xd0, 0x05, /* li a7, 93 */
 		0x73, 0x00, 0x00, 0x00, /* ecall */
 #else
-		0xbf, 42, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05,
+		0xbf,
+		42,
+		0,
+		0,
+		0,
+		0xb8,
+		60,
+		0,
+		0,
+		0,
+		0x0f,
+		0x05,
 #endif
 	};
 
@@ -38,10 +49,20 @@ static struct tiny tiny_make(void)
 	t.eh.e_ehsize = sizeof(Elf64_Ehdr);
 	t.eh.e_phentsize = sizeof(Elf64_Phdr);
 	t.eh.e_phnum = 2;
-	t.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = 0x10000, .p_paddr = 0x10000,
-			       .p_filesz = sizeof(t), .p_memsz = sizeof(t), .p_align = 4096};
-	t.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = 0x20000, .p_paddr = 0x20000,
-			       .p_filesz = sizeof(t), .p_memsz = 0x3000, .p_align = 4096};
+	t.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+		.p_flags = PF_R | PF_X,
+		.p_vaddr = 0x10000,
+		.p_paddr = 0x10000,
+		.p_filesz = sizeof(t),
+		.p_memsz = sizeof(t),
+		.p_align = 4096};
+	t.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD,
+		.p_flags = PF_R | PF_W,
+		.p_vaddr = 0x20000,
+		.p_paddr = 0x20000,
+		.p_filesz = sizeof(t),
+		.p_memsz = 0x3000,
+		.p_align = 4096};
 	memcpy(t.code, code, sizeof(code));
 	t.eh.e_entry = 0x10000 + offsetof(struct tiny, code);
 	return t;
@@ -115,11 +136,11 @@ static void expect_refused(struct tiny *t, int line)
 		FAIL("line %d: not refused, status %#x", line, st);
 	CHECK(st == -ENOEXEC || st == -EINVAL || st == -ENOMEM || st == -EIO || st == -ELIBBAD || st == -EPERM);
 }
-#define REFUSED(change)                                                                                    \
-	do {                                                                                              \
-		struct tiny t = tiny_make();                                                              \
-		change;                                                                                   \
-		expect_refused(&t, __LINE__);                                                             \
+#define REFUSED(change)                       \
+	do {                                  \
+		struct tiny t = tiny_make();  \
+		change;                       \
+		expect_refused(&t, __LINE__); \
 	} while (0)
 
 TEST(wrong_headers_are_refused)
@@ -135,13 +156,13 @@ TEST(wrong_headers_are_refused)
 }
 
 /* What Linux refuses or kills, by version: here only "does not exit with 42 and does not harm". */
-#define NOT_RUN(change)                                                                                    \
-	do {                                                                                              \
-		struct tiny t = tiny_make();                                                              \
-		change;                                                                                   \
-		int st = run_bytes(&t, sizeof(t));                                                        \
-		if (st >= 0 && WIFEXITED(st) && WEXITSTATUS(st) == 42)                                    \
-			FAIL("%s: ran as if nothing were wrong", #change);                                \
+#define NOT_RUN(change)                                                    \
+	do {                                                               \
+		struct tiny t = tiny_make();                               \
+		change;                                                    \
+		int st = run_bytes(&t, sizeof(t));                         \
+		if (st >= 0 && WIFEXITED(st) && WEXITSTATUS(st) == 42)     \
+			FAIL("%s: ran as if nothing were wrong", #change); \
 	} while (0)
 
 TEST(wrong_segments_do_not_run)
@@ -198,7 +219,8 @@ TEST_LIMIT(bit_flips_in_a_real_program, 300)
 		uint32_t at[8];
 
 		for (int i = 0; i < 8; i++) {
-			at[i] = rnd(&seed) % (i < 4 ? 512 * 8 : (uint32_t)(st.st_size < 0x8000 ? st.st_size : 0x8000) * 8);
+			at[i] = rnd(&seed) %
+				(i < 4 ? 512 * 8 : (uint32_t)(st.st_size < 0x8000 ? st.st_size : 0x8000) * 8);
 			bytes[at[i] / 8] ^= 1 << at[i] % 8;
 		}
 		run_bytes(bytes, st.st_size);

@@ -118,9 +118,18 @@ TEST(pid_and_parent_stay)
 
 TEST(auxv_is_true)
 {
-	struct { const char *name; unsigned long type; } must[] = {
-		{"AT_PHDR", AT_PHDR}, {"AT_PHENT", AT_PHENT}, {"AT_PHNUM", AT_PHNUM}, {"AT_PAGESZ", AT_PAGESZ},
-		{"AT_ENTRY", AT_ENTRY}, {"AT_RANDOM", AT_RANDOM}, {"AT_EXECFN", AT_EXECFN}, {"AT_CLKTCK", AT_CLKTCK},
+	struct {
+		const char *name;
+		unsigned long type;
+	} must[] = {
+		{"AT_PHDR", AT_PHDR},
+		{"AT_PHENT", AT_PHENT},
+		{"AT_PHNUM", AT_PHNUM},
+		{"AT_PAGESZ", AT_PAGESZ},
+		{"AT_ENTRY", AT_ENTRY},
+		{"AT_RANDOM", AT_RANDOM},
+		{"AT_EXECFN", AT_EXECFN},
+		{"AT_CLKTCK", AT_CLKTCK},
 	};
 	Elf64_Phdr *ph;
 	unsigned char zero[16] = {0};
@@ -249,7 +258,8 @@ TEST(fexecve_by_descriptor)
 TEST(hundred_execs)
 {
 	for (int i = 0; i < 100; i++)
-		IN_CHILD(char *envp[] = {NULL}; char *argv[] = {"x", "@fresh", NULL}; execve(self, argv, envp); FAIL("execve"));
+		IN_CHILD(char *envp[] = {NULL}; char *argv[] = {"x", "@fresh", NULL}; execve(self, argv, envp);
+			 FAIL("execve"));
 }
 
 int main(int argc, char **argv, char **envp)

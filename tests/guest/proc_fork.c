@@ -55,9 +55,8 @@ TEST(inherits_dispositions_mask_umask_cwd_not_pending)
 	OK(raise(SIGUSR1));
 	umask(057);
 	CHECK(getcwd(cwd, sizeof(cwd)) != NULL);
-	IN_CHILD(OK(sigprocmask(0, NULL, &now)); CHECK(sigismember(&now, SIGUSR1));
-		 OK(sigpending(&now)); CHECK(!sigismember(&now, SIGUSR1));
-		 OK(sigaction(SIGUSR2, NULL, &sa)); CHECK(sa.sa_handler == nop);
+	IN_CHILD(OK(sigprocmask(0, NULL, &now)); CHECK(sigismember(&now, SIGUSR1)); OK(sigpending(&now));
+		 CHECK(!sigismember(&now, SIGUSR1)); OK(sigaction(SIGUSR2, NULL, &sa)); CHECK(sa.sa_handler == nop);
 		 CHECK_EQ(umask(0), 057); CHECK(getcwd(child_cwd, sizeof(child_cwd)) != NULL);
 		 CHECK_STR(child_cwd, cwd); OK(chdir("/")); umask(0));
 	CHECK(getcwd(child_cwd, sizeof(child_cwd)) != NULL);
@@ -242,14 +241,15 @@ TEST(forty_at_once)
 TEST(fork_limit_is_eagain)
 {
 	need_root();
-	IN_CHILD(
-		struct rlimit r = {0, 0}; OK(setrlimit(RLIMIT_NPROC, &r)); OK(setgid(4321)); OK(setuid(4321));
-		ERR(fork(), EAGAIN));
+	IN_CHILD(struct rlimit r = {0, 0}; OK(setrlimit(RLIMIT_NPROC, &r)); OK(setgid(4321)); OK(setuid(4321));
+		 ERR(fork(), EAGAIN));
 }
 
 TEST(pidfd_or_clone3_when_there)
 {
-	struct { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls; } args = {.exit_signal = SIGCHLD};
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = {.exit_signal = SIGCHLD};
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
 
 	if (pid == 0)

@@ -62,11 +62,8 @@ TEST(setpgid_after_exec_is_eacces)
 TEST(setsid_makes_leader_of_both)
 {
 	ERR(setsid(), EPERM); /* the harness made us a group leader */
-	IN_CHILD(
-		pid_t sid = OK(setsid());
-		CHECK_EQ(sid, getpid()); CHECK_EQ(getpgrp(), sid); CHECK_EQ(getsid(0), sid);
-		ERR(setsid(), EPERM); ERR(setpgid(0, 0), EPERM);
-		ERR(open("/dev/tty", O_RDWR), ENXIO));
+	IN_CHILD(pid_t sid = OK(setsid()); CHECK_EQ(sid, getpid()); CHECK_EQ(getpgrp(), sid); CHECK_EQ(getsid(0), sid);
+		 ERR(setsid(), EPERM); ERR(setpgid(0, 0), EPERM); ERR(open("/dev/tty", O_RDWR), ENXIO));
 }
 
 TEST(group_of_another_session_is_eperm)
@@ -110,12 +107,8 @@ TEST(group_outlives_its_leader)
 
 TEST(kill_zero_reaches_the_own_group)
 {
-	IN_CHILD(
-		OK(setpgid(0, 0));
-		pid_t a = child_pauses(); pid_t b = child_pauses();
-		on_signal(SIGTERM, SIG_IGN, 0);
-		OK(kill(0, SIGTERM));
-		wait_signal(a, SIGTERM); wait_signal(b, SIGTERM));
+	IN_CHILD(OK(setpgid(0, 0)); pid_t a = child_pauses(); pid_t b = child_pauses(); on_signal(SIGTERM, SIG_IGN, 0);
+		 OK(kill(0, SIGTERM)); wait_signal(a, SIGTERM); wait_signal(b, SIGTERM));
 }
 
 static volatile sig_atomic_t hups, conts;

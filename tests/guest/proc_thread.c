@@ -179,7 +179,7 @@ TEST(child_cleartid_wakes_a_futex)
 	static volatile pid_t tid_word;
 	volatile int ran = 0;
 	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-		    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+		CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 	pid_t tid, parent_word = 0;
 
 	tid_word = -1;

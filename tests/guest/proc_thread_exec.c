@@ -53,11 +53,8 @@ TEST(fork_from_a_thread_copies_only_it)
 	pthread_t t;
 
 	ZERO(pthread_create(&t, NULL, sleep_forever, NULL));
-	IN_CHILD(
-		DIR *d = opendir("/proc/self/task"); int n = 0;
-		if (!d) _exit(0); /* not every kernel has it */
-		for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
-		CHECK_EQ(n, 1));
+	IN_CHILD(DIR *d = opendir("/proc/self/task"); int n = 0; if (!d) _exit(0); /* not every kernel has it */
+		 for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.'; CHECK_EQ(n, 1));
 }
 
 TEST_MAIN

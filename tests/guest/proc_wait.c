@@ -262,7 +262,9 @@ TEST(rusage_of_children_adds_up)
 	}
 	CHECK_EQ(wait4(pid, &st, 0, &one), pid);
 	OK(getrusage(RUSAGE_CHILDREN, &after));
-	CHECK(one.ru_utime.tv_sec * 1000000 + one.ru_utime.tv_usec + one.ru_stime.tv_sec * 1000000 + one.ru_stime.tv_usec >= 30000);
+	CHECK(one.ru_utime.tv_sec * 1000000 + one.ru_utime.tv_usec + one.ru_stime.tv_sec * 1000000 +
+			one.ru_stime.tv_usec >=
+		30000);
 	CHECK(timercmp(&after.ru_utime, &before.ru_utime, >) || timercmp(&after.ru_stime, &before.ru_stime, >));
 }
 

@@ -45,7 +45,8 @@ TEST(stat_uptime_loadavg)
 	CHECK(all >= 1 && running >= 1 && last >= 1);
 	READ("/proc/stat");
 	CHECK_EQ(sscanf(text, "cpu %ld %ld %ld %ld", &user, &nice, &sys, &idle), 4);
-	CHECK(strstr(text, "\ncpu0 ") && strstr(text, "\nbtime ") && strstr(text, "\nprocesses ") && strstr(text, "\nctxt "));
+	CHECK(strstr(text, "\ncpu0 ") && strstr(text, "\nbtime ") && strstr(text, "\nprocesses ") &&
+		strstr(text, "\nctxt "));
 }
 
 TEST(version_filesystems_mounts_cmdline_cpuinfo)
@@ -257,7 +258,8 @@ TEST(everything_can_be_read_and_nothing_written)
 		}
 	}
 	errno = 0;
-	CHECK(open("/proc/new", O_CREAT | O_WRONLY, 0644) == -1 && (errno == EACCES || errno == ENOENT || errno == EPERM || errno == EROFS));
+	CHECK(open("/proc/new", O_CREAT | O_WRONLY, 0644) == -1 &&
+		(errno == EACCES || errno == ENOENT || errno == EPERM || errno == EROFS));
 	CHECK(mkdir("/proc/d", 0755) == -1);
 	CHECK(unlink("/proc/meminfo") == -1);
 }

@@ -85,7 +85,7 @@ static bool separate_shm(void)
 	const char *tmp = getenv("TMPDIR");
 
 	return stat(tmp ? tmp : "/tmp", &a) == 0 && stat("/dev/shm", &b) == 0 && a.st_dev != b.st_dev &&
-	       access("/dev/shm", W_OK) == 0;
+		access("/dev/shm", W_OK) == 0;
 }
 
 int main(int argc, char **argv)

@@ -23,13 +23,13 @@ static void catch_all(void)
 	info = (siginfo_t){0};
 }
 
-#define FAULT(...)                                                                                         \
-	do {                                                                                              \
-		catch_all();                                                                              \
-		if (sigsetjmp(back, 1) == 0) {                                                            \
-			__VA_ARGS__;                                                                      \
-			FAIL("no fault from %s", #__VA_ARGS__);                                           \
-		}                                                                                         \
+#define FAULT(...)                                              \
+	do {                                                    \
+		catch_all();                                    \
+		if (sigsetjmp(back, 1) == 0) {                  \
+			__VA_ARGS__;                            \
+			FAIL("no fault from %s", #__VA_ARGS__); \
+		}                                               \
 	} while (0)
 
 TEST(unmapped_is_maperr_with_the_address)
@@ -210,7 +210,7 @@ TEST(default_action_in_threads_kills_all)
 	pthread_t t;
 
 	DIES_OF(SIGSEGV, ZERO(pthread_create(&t, NULL, fault_loop, "")); *wild_pointer(8) = 1);
-	#ifdef __riscv
+#ifdef __riscv
 	DIES_OF(SIGILL, __asm__ volatile(".word 0"));
 #else
 	DIES_OF(SIGILL, __asm__ volatile("ud2"));

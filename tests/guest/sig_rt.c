@@ -42,8 +42,8 @@ TEST(queued_and_delivered_in_order)
 	queue(SIGRTMIN, 2);
 	OK(sigprocmask(SIG_SETMASK, &old, NULL));
 	CHECK_EQ(nr, 6);
-	int want[] = {SIGRTMIN * 1000 + 1, SIGRTMIN * 1000 + 2, (SIGRTMIN + 1) * 1000 + 1,
-		      (SIGRTMIN + 1) * 1000 + 2, (SIGRTMIN + 1) * 1000 + 3, (SIGRTMIN + 2) * 1000 + 1};
+	int want[] = {SIGRTMIN * 1000 + 1, SIGRTMIN * 1000 + 2, (SIGRTMIN + 1) * 1000 + 1, (SIGRTMIN + 1) * 1000 + 2,
+		(SIGRTMIN + 1) * 1000 + 3, (SIGRTMIN + 2) * 1000 + 1};
 	for (int i = 0; i < 6; i++)
 		CHECK_EQ(order[i], want[i]);
 }

@@ -105,7 +105,8 @@ TEST(a_handler_may_change_registers)
 
 	OK(sigaction(SIGSEGV, &sa, NULL));
 #ifdef __riscv
-	__asm__ volatile(".option push\n.option norvc\nli a0, 8\nsd a0, 0(a0)\nmv %0, a0\n.option pop" : "=r"(result)::"a0", "memory");
+	__asm__ volatile(".option push\n.option norvc\nli a0, 8\nsd a0, 0(a0)\nmv %0, a0\n.option pop"
+			 : "=r"(result)::"a0", "memory");
 #else
 	__asm__ volatile("mov $8, %%rax\n.byte 0x89, 0x00\nmov %%rax, %0" : "=r"(result)::"rax", "memory");
 #endif

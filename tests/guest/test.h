@@ -46,7 +46,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEST_UNUSED __attribute__((unused))
+#define TEST_UNUSED   __attribute__((unused))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 struct test_case {
@@ -61,18 +61,18 @@ static struct test_case test_cases[TEST_MAX_CASES];
 static int test_count;
 static int test_reason_fd = -1; /* pipe to the parent, carries the reason of a failure or skip */
 
-#define TEST_LIMIT(case_name, seconds)                                                                     \
-	static void case_name(void);                                                                      \
-	__attribute__((constructor)) static void test_add_##case_name(void)                               \
-	{                                                                                                 \
-		if (test_count < TEST_MAX_CASES)                                                          \
-			test_cases[test_count++] = (struct test_case){#case_name, case_name, seconds};    \
-	}                                                                                                 \
+#define TEST_LIMIT(case_name, seconds)                                                                 \
+	static void case_name(void);                                                                   \
+	__attribute__((constructor)) static void test_add_##case_name(void)                            \
+	{                                                                                              \
+		if (test_count < TEST_MAX_CASES)                                                       \
+			test_cases[test_count++] = (struct test_case){#case_name, case_name, seconds}; \
+	}                                                                                              \
 	static void case_name(void)
 #define TEST(case_name) TEST_LIMIT(case_name, 20)
 
-static TEST_UNUSED __attribute__((noreturn, format(printf, 4, 5))) void
-test_end(int code, const char *file, int line, const char *fmt, ...)
+static TEST_UNUSED __attribute__((noreturn, format(printf, 4, 5))) void test_end(
+	int code, const char *file, int line, const char *fmt, ...)
 {
 	char text[400];
 	const char *base = strrchr(file, '/');
@@ -95,57 +95,57 @@ test_end(int code, const char *file, int line, const char *fmt, ...)
 #define FAIL(...) test_end(1, __FILE__, __LINE__, __VA_ARGS__)
 #define SKIP(...) test_end(TEST_EXIT_SKIP, __FILE__, __LINE__, __VA_ARGS__)
 
-#define CHECK(cond)                                                                                        \
-	do {                                                                                              \
-		if (!(cond))                                                                              \
-			FAIL("%s is false (errno %d, %s)", #cond, errno, strerror(errno));                \
+#define CHECK(cond)                                                                        \
+	do {                                                                               \
+		if (!(cond))                                                               \
+			FAIL("%s is false (errno %d, %s)", #cond, errno, strerror(errno)); \
 	} while (0)
 
-#define CHECK_EQ(got, want)                                                                                \
-	do {                                                                                              \
-		long long got_ = (long long)(got), want_ = (long long)(want);                             \
-		if (got_ != want_)                                                                        \
-			FAIL("%s is %lld (%#llx), wanted %s, %lld", #got, got_, got_, #want, want_);      \
+#define CHECK_EQ(got, want)                                                                          \
+	do {                                                                                         \
+		long long got_ = (long long)(got), want_ = (long long)(want);                        \
+		if (got_ != want_)                                                                   \
+			FAIL("%s is %lld (%#llx), wanted %s, %lld", #got, got_, got_, #want, want_); \
 	} while (0)
 
-#define CHECK_STR(got, want)                                                                               \
-	do {                                                                                              \
-		const char *got_ = (got), *want_ = (want);                                                \
-		if (strcmp(got_, want_) != 0)                                                             \
-			FAIL("%s is \"%s\", wanted \"%s\"", #got, got_, want_);                           \
+#define CHECK_STR(got, want)                                                    \
+	do {                                                                    \
+		const char *got_ = (got), *want_ = (want);                      \
+		if (strcmp(got_, want_) != 0)                                   \
+			FAIL("%s is \"%s\", wanted \"%s\"", #got, got_, want_); \
 	} while (0)
 
 /* OK(call): the call must not return -1; gives its value. */
-#define OK(call)                                                                                           \
-	({                                                                                                \
-		long ok_ = (long)(call);                                                                  \
-		if (ok_ == -1)                                                                            \
-			FAIL("%s: errno %d, %s", #call, errno, strerror(errno));                          \
-		ok_;                                                                                      \
+#define OK(call)                                                                 \
+	({                                                                       \
+		long ok_ = (long)(call);                                         \
+		if (ok_ == -1)                                                   \
+			FAIL("%s: errno %d, %s", #call, errno, strerror(errno)); \
+		ok_;                                                             \
 	})
 
 /* ERR(call, E): the call must return -1 with errno E. */
-#define ERR(call, want)                                                                                    \
-	do {                                                                                              \
-		errno = 0;                                                                                \
-		long err_ = (long)(call);                                                                 \
-		if (err_ != -1 || errno != (want))                                                        \
+#define ERR(call, want)                                                                                       \
+	do {                                                                                                  \
+		errno = 0;                                                                                    \
+		long err_ = (long)(call);                                                                     \
+		if (err_ != -1 || errno != (want))                                                            \
 			FAIL("%s gave %ld, errno %d, wanted errno %s (%d)", #call, err_, errno, #want, want); \
 	} while (0)
 
 /* ZERO(call): for pthread_* calls, which return the error. */
-#define ZERO(call)                                                                                         \
-	do {                                                                                              \
-		int zero_ = (call);                                                                       \
-		if (zero_)                                                                                \
-			FAIL("%s gave %d, %s", #call, zero_, strerror(zero_));                            \
+#define ZERO(call)                                                             \
+	do {                                                                   \
+		int zero_ = (call);                                            \
+		if (zero_)                                                     \
+			FAIL("%s gave %d, %s", #call, zero_, strerror(zero_)); \
 	} while (0)
 
 /* Wait, by sleeping, for something another process does. The case's time limit bounds it. */
-#define AWAIT(cond)                                                                                        \
-	do {                                                                                              \
-		while (!(cond))                                                                           \
-			nap_ms(2);                                                                        \
+#define AWAIT(cond)                \
+	do {                       \
+		while (!(cond))    \
+			nap_ms(2); \
 	} while (0)
 
 static TEST_UNUSED void nap_ms(long ms)
@@ -221,40 +221,40 @@ static TEST_UNUSED int wait_status(pid_t pid)
 }
 
 /* The child must exit with this code. */
-#define wait_exit(pid, code)                                                                               \
-	do {                                                                                              \
-		int st_ = wait_status(pid);                                                               \
-		if (!WIFEXITED(st_) || WEXITSTATUS(st_) != (code))                                        \
-			FAIL("child status %#x, wanted exit %d", st_, code);                              \
+#define wait_exit(pid, code)                                                 \
+	do {                                                                 \
+		int st_ = wait_status(pid);                                  \
+		if (!WIFEXITED(st_) || WEXITSTATUS(st_) != (code))           \
+			FAIL("child status %#x, wanted exit %d", st_, code); \
 	} while (0)
 #define wait_ok(pid) wait_exit(pid, 0)
 
 /* The child must die of this signal. */
-#define wait_signal(pid, sig)                                                                              \
-	do {                                                                                              \
-		int st_ = wait_status(pid);                                                               \
-		if (!WIFSIGNALED(st_) || WTERMSIG(st_) != (sig))                                          \
-			FAIL("child status %#x, wanted death by signal %d", st_, sig);                    \
+#define wait_signal(pid, sig)                                                          \
+	do {                                                                           \
+		int st_ = wait_status(pid);                                            \
+		if (!WIFSIGNALED(st_) || WTERMSIG(st_) != (sig))                       \
+			FAIL("child status %#x, wanted death by signal %d", st_, sig); \
 	} while (0)
 
 /* Run the statements in a forked child that must exit with 0 (or die of `sig`). */
-#define IN_CHILD(...)                                                                                      \
-	do {                                                                                              \
-		pid_t pid_ = OK(fork());                                                                  \
-		if (pid_ == 0) {                                                                          \
-			__VA_ARGS__;                                                                      \
-			_exit(0);                                                                         \
-		}                                                                                         \
-		wait_ok(pid_);                                                                            \
+#define IN_CHILD(...)                    \
+	do {                             \
+		pid_t pid_ = OK(fork()); \
+		if (pid_ == 0) {         \
+			__VA_ARGS__;     \
+			_exit(0);        \
+		}                        \
+		wait_ok(pid_);           \
 	} while (0)
-#define DIES_OF(sig, ...)                                                                                  \
-	do {                                                                                              \
-		pid_t pid_ = OK(fork());                                                                  \
-		if (pid_ == 0) {                                                                          \
-			__VA_ARGS__;                                                                      \
-			_exit(0);                                                                         \
-		}                                                                                         \
-		wait_signal(pid_, sig);                                                                   \
+#define DIES_OF(sig, ...)                \
+	do {                             \
+		pid_t pid_ = OK(fork()); \
+		if (pid_ == 0) {         \
+			__VA_ARGS__;     \
+			_exit(0);        \
+		}                        \
+		wait_signal(pid_, sig);  \
 	} while (0)
 
 static TEST_UNUSED void *map_anon(size_t len, int prot)
@@ -387,8 +387,8 @@ static TEST_UNUSED void test_report(int nr, const char *name, int status, const 
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == TEST_EXIT_SKIP)
 		n = snprintf(line, sizeof(line), "ok %d %s # SKIP %s\n", nr, name, reason);
 	else if (WIFSIGNALED(status))
-		n = snprintf(line, sizeof(line), "not ok %d %s # died of signal %d %s\n", nr, name,
-			     WTERMSIG(status), reason);
+		n = snprintf(line, sizeof(line), "not ok %d %s # died of signal %d %s\n", nr, name, WTERMSIG(status),
+			reason);
 	else
 		n = snprintf(line, sizeof(line), "not ok %d %s # %s\n", nr, name, reason);
 	if (write(1, line, n) < 0)
@@ -427,7 +427,7 @@ static TEST_UNUSED bool test_run(const struct test_case *t, int nr, int scale)
 	test_remove_tree(dir);
 	test_report(nr, t->name, status, reason);
 	return !test_timed_out && WIFEXITED(status) &&
-	       (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == TEST_EXIT_SKIP);
+		(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == TEST_EXIT_SKIP);
 }
 
 static TEST_UNUSED bool test_wanted(const char *name, int argc, char **argv)
@@ -465,10 +465,10 @@ static TEST_UNUSED int test_main(int argc, char **argv)
 }
 
 /* A program that re-executes itself tests argv before test_main(): it defines its own main() instead. */
-#define TEST_MAIN                                                                                          \
-	int main(int argc, char **argv)                                                                   \
-	{                                                                                                 \
-		return test_main(argc, argv);                                                             \
+#define TEST_MAIN                             \
+	int main(int argc, char **argv)       \
+	{                                     \
+		return test_main(argc, argv); \
 	}
 
 #endif

@@ -23,11 +23,11 @@ static void raw_mode(struct pty *p, int vmin, int vtime)
 	OK(tcsetattr(p->slave, TCSANOW, &t));
 }
 
-#define LINE(p, want)                                                                                      \
-	do {                                                                                              \
-		int n_ = OK(read((p)->slave, buf, sizeof(buf) - 1));                                      \
-		buf[n_] = 0;                                                                              \
-		CHECK_STR(buf, want);                                                                     \
+#define LINE(p, want)                                                \
+	do {                                                         \
+		int n_ = OK(read((p)->slave, buf, sizeof(buf) - 1)); \
+		buf[n_] = 0;                                         \
+		CHECK_STR(buf, want);                                \
 	} while (0)
 
 TEST(a_line_comes_whole_and_is_echoed)

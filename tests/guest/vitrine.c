@@ -3,7 +3,7 @@
 #if __has_include("../../user/include/vitrine.h")
 #include "../../user/include/vitrine.h"
 #else
-#define USYSCALL 0x3fffffd000UL
+#define USYSCALL     0x3fffffd000UL
 #define SYS_pgaccess 0x2000
 #endif
 
@@ -108,7 +108,10 @@ static uint64_t find_leaf(const char *path, uint64_t va)
 	FILE *f = fopen(path, "r");
 	unsigned long index[6] = {0}, pte, pa, found = 0;
 	int deepest = 0, depths[6] = {0};
-	struct { uint64_t idx[6], pte; int depth; } *leaf = calloc(4096, sizeof(*leaf));
+	struct {
+		uint64_t idx[6], pte;
+		int depth;
+	} *leaf = calloc(4096, sizeof(*leaf));
 	int nr = 0;
 
 	CHECK(f != NULL && leaf != NULL);
@@ -200,10 +203,12 @@ TEST(brk_goes_beyond_the_devices)
 {
 	only_here();
 	/* the classic lab stopped at 0x0C000000; here the whole lower half is the process's */
-	volatile char *p = mmap((void *)0x0c000000, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	volatile char *p =
+		mmap((void *)0x0c000000, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	CHECK(p == (char *)0x0c000000);
 	p[0] = 1;
-	p = mmap((void *)0x10000000, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	p = mmap((void *)0x10000000, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		0);
 	CHECK(p == (char *)0x10000000 || errno == EEXIST);
 }
 

@@ -12,7 +12,7 @@
 #include "proc/script.h"
 
 #define FILE_SIZE 0x3000
-#define LIMIT (1ul << 38)
+#define LIMIT     (1ul << 38)
 
 static unsigned seed = 1;
 

@@ -18,35 +18,41 @@
 
 #ifdef VITRINE_DEBUG
 static struct held_locks hart_locks, task_locks;
-struct held_locks *held_locks_hart(void) { return &hart_locks; }
-struct held_locks *held_locks_task(void) { return &task_locks; }
+struct held_locks *held_locks_hart(void)
+{
+	return &hart_locks;
+}
+struct held_locks *held_locks_task(void)
+{
+	return &task_locks;
+}
 #endif
 
 #include "ext_kernel.h"
 
 /* ---- helpers ---- */
 
-#define EXPECT(call, want) \
-	do { \
-		long got_ = (call); \
-		if (got_ != (want)) \
+#define EXPECT(call, want)                                                                           \
+	do {                                                                                         \
+		long got_ = (call);                                                                  \
+		if (got_ != (want))                                                                  \
 			panic("line %d: %s gave %ld, not %ld", __LINE__, #call, got_, (long)(want)); \
 	} while (0)
 
 /* Runs an operation with each of its allocations failing in turn, until it succeeds or fails for another reason. */
 static u32 fail_nth;
 #define NOMEM(err) ((err) == -ENOMEM || (err) == -EIO || (err) == -ENFILE)
-#define TRY(call) \
-	({ \
-		long e_ = -ENOMEM; \
+#define TRY(call)                                                                                \
+	({                                                                                       \
+		long e_ = -ENOMEM;                                                               \
 		for (u32 k_ = 1; fail_nth && k_ < 60 && NOMEM(e_); k_ += 1 + (u32)env_rand(3)) { \
-			alloc_fail_nth(k_); \
-			e_ = (call); \
-			alloc_fail_nth(0); \
-		} \
-		if (NOMEM(e_)) \
-			e_ = (call); \
-		e_; \
+			alloc_fail_nth(k_);                                                      \
+			e_ = (call);                                                             \
+			alloc_fail_nth(0);                                                       \
+		}                                                                                \
+		if (NOMEM(e_))                                                                   \
+			e_ = (call);                                                             \
+		e_;                                                                              \
 	})
 
 static void disk_mount(u32 flags)
@@ -78,7 +84,10 @@ static void disk_cycle(const char *when)
 	disk_mount(0);
 }
 
-static int open_file(const char *name, u32 flags, struct file **f) { return file_open(NULL, name, flags, 0644, f); }
+static int open_file(const char *name, u32 flags, struct file **f)
+{
+	return file_open(NULL, name, flags, 0644, f);
+}
 
 static ssize_t write_at(struct file *f, const void *data, u64 len, s64 pos)
 {
@@ -98,7 +107,7 @@ static ssize_t read_at(struct file *f, void *data, u64 len, s64 pos)
 
 /* ---- the model ---- */
 
-#define NAMES 5
+#define NAMES    5
 #define MAX_SIZE (700 * 1024)
 struct node {
 	struct node *parent, *child[NAMES];
@@ -158,7 +167,7 @@ static void tree_free(struct node *n)
 }
 
 static const char *const names[NAMES] = {"a", "bb", "a-name-of-middling-length", "d.ext",
-					 "the-longest-name-of-all-of-them-which-is-there-to-make-records-in-directories-differ-in-size-a-lot"};
+	"the-longest-name-of-all-of-them-which-is-there-to-make-records-in-directories-differ-in-size-a-lot"};
 
 struct place {
 	char name[1000];
@@ -186,7 +195,10 @@ static void random_place(struct place *p)
 	}
 }
 
-static struct node *place_make(struct place *p, u32 mode) { return p->dir->child[p->last] = node_new(p->dir, mode); }
+static struct node *place_make(struct place *p, u32 mode)
+{
+	return p->dir->child[p->last] = node_new(p->dir, mode);
+}
 
 static void check_file(const char *name, const struct node *n)
 {
@@ -274,8 +286,11 @@ static void op_mknod(void)
 	u32 kinds[] = {S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK}, kind = kinds[env_rand(4)];
 
 	random_place(&p);
-	EXPECT(TRY(path_mknod(NULL, p.name, kind | 0600, kind == S_IFCHR ? 0x103 : kind == S_IFBLK ? 0x12345678 : 0)),
-	       p.node ? -EEXIST : 0);
+	EXPECT(TRY(path_mknod(NULL, p.name, kind | 0600,
+		       kind == S_IFCHR           ? 0x103
+			       : kind == S_IFBLK ? 0x12345678
+						 : 0)),
+		p.node ? -EEXIST : 0);
 	if (!p.node)
 		place_make(&p, kind);
 }
@@ -368,7 +383,10 @@ static void op_rename(void)
 		node_put(b.node);
 }
 
-static u32 random_size(void) { return (u32)env_rand(env_rand(3) ? 20000 : MAX_SIZE); }
+static u32 random_size(void)
+{
+	return (u32)env_rand(env_rand(3) ? 20000 : MAX_SIZE);
+}
 
 static void op_write(void)
 {
@@ -506,9 +524,9 @@ static void op_reclaim(void)
 	fs_sync_all(); /* as the flusher would: what reclaim put off */
 }
 
-static void (*const ops[])(void) = {op_create, op_create, op_mkdir, op_symlink, op_mknod, op_remove, op_link, op_rename, op_rename,
-				    op_write, op_write, op_write, op_truncate, op_fallocate, op_mmap_write, op_mmap_write, op_check,
-				    op_orphan, op_reclaim};
+static void (*const ops[])(void) = {op_create, op_create, op_mkdir, op_symlink, op_mknod, op_remove, op_link, op_rename,
+	op_rename, op_write, op_write, op_write, op_truncate, op_fallocate, op_mmap_write, op_mmap_write, op_check,
+	op_orphan, op_reclaim};
 
 static void test_random(u32 rounds, u32 with_failures)
 {
@@ -659,8 +677,12 @@ static void test_full(void)
 
 static void test_times_and_owner(void)
 {
-	struct inode_attr attr = {.valid = ATTR_MTIME | ATTR_ATIME | ATTR_UID | ATTR_GID | ATTR_MODE, .mode = 04751, .uid = 70000,
-				  .gid = 123456, .mtime = {5000000000, 987654321}, .atime = {-5, 1}};
+	struct inode_attr attr = {.valid = ATTR_MTIME | ATTR_ATIME | ATTR_UID | ATTR_GID | ATTR_MODE,
+		.mode = 04751,
+		.uid = 70000,
+		.gid = 123456,
+		.mtime = {5000000000, 987654321},
+		.atime = {-5, 1}};
 	struct file *f;
 	struct path p;
 	u32 big;
@@ -712,15 +734,9 @@ static void test_io_errors(const char *options)
 					file_put(f);
 				}
 				break;
-			case 1:
-				path_unlink(NULL, p.name);
-				break;
-			case 2:
-				path_mkdir(NULL, p.name, 0755);
-				break;
-			case 3:
-				path_rmdir(NULL, p.name);
-				break;
+			case 1: path_unlink(NULL, p.name); break;
+			case 2: path_mkdir(NULL, p.name, 0755); break;
+			case 3: path_rmdir(NULL, p.name); break;
 			default:
 				fs_sync_all();
 				reclaim_pages(1000);

@@ -231,8 +231,7 @@ static void op_read(struct proc *p, u32 i)
 
 	ASSERT(user_access(p->as, va_of(i), &got, ACCESS_READ) == want);
 	if (!want && got != *model_value(m))
-		panic("page %u of process %d: %u, not %u", i, (int)(p - procs), got,
-			*model_value(m));
+		panic("page %u of process %d: %u, not %u", i, (int)(p - procs), got, *model_value(m));
 }
 
 static void op_write(struct proc *p, u32 i)
@@ -289,11 +288,8 @@ static void op_map(struct proc *p, u32 i, u32 n)
 	}
 	ASSERT(at == (long)rq.addr);
 	for (u32 k = 0; k < n; k++)
-		p->page[i + k] = (struct mpage){.mapped = true,
-			.shared = shared,
-			.prot = rq.prot,
-			.obj = obj,
-			.pgoff = (u32)rq.pgoff + k};
+		p->page[i + k] = (struct mpage){
+			.mapped = true, .shared = shared, .prot = rq.prot, .obj = obj, .pgoff = (u32)rq.pgoff + k};
 }
 
 static void op_unmap(struct proc *p, u32 i, u32 n)
@@ -366,13 +362,13 @@ static void op_remap(struct proc *p, u32 i, u32 n)
 		return;
 	}
 	if (fixed && i < to + nn && to < i + n) {
-		ASSERT(aspace_remap(p->as, va_of(i), n * PAGE_SIZE, nn * PAGE_SIZE,
-			       REMAP_MAYMOVE | REMAP_FIXED, va_of(to)) == -EINVAL);
+		ASSERT(aspace_remap(p->as, va_of(i), n * PAGE_SIZE, nn * PAGE_SIZE, REMAP_MAYMOVE | REMAP_FIXED,
+			       va_of(to)) == -EINVAL);
 		return;
 	}
 	INJECT(at,
-		aspace_remap(p->as, va_of(i), n * PAGE_SIZE, nn * PAGE_SIZE,
-			fixed ? REMAP_MAYMOVE | REMAP_FIXED : 0, va_of(to)));
+		aspace_remap(p->as, va_of(i), n * PAGE_SIZE, nn * PAGE_SIZE, fixed ? REMAP_MAYMOVE | REMAP_FIXED : 0,
+			va_of(to)));
 	if (at == -ENOMEM && !fixed)
 		return; /* no room to grow */
 	if (fixed ? at != (long)va_of(to) : at != (long)va_of(i))
@@ -468,8 +464,7 @@ static void check_tlb_and_usyscall(struct proc *p)
 	u32 pid = 99;
 	u64 bits[2];
 
-	ASSERT(user_access(p->as, USER_USYSCALL, &pid, ACCESS_READ) == 0 &&
-		pid == (u32)(p - procs));
+	ASSERT(user_access(p->as, USER_USYSCALL, &pid, ACCESS_READ) == 0 && pid == (u32)(p - procs));
 	ASSERT(user_access(p->as, USER_USYSCALL, &pid, ACCESS_WRITE) == -EACCES);
 	ASSERT(aspace_accessed(p->as, BASE, W, bits) == 0);
 }
@@ -522,11 +517,8 @@ static void test_stack_and_brk(void)
 	ASSERT(user_access(as, top - 300 * PAGE_SIZE, &v, ACCESS_READ) == 0 && v == 0);
 	/* A neighbour closer than the guard gap stops growth; an inaccessible one does not. */
 	as->stack_limit = 2000 * PAGE_SIZE;
-	rq = (struct map_request){.addr = top - 900 * PAGE_SIZE,
-		.len = PAGE_SIZE,
-		.prot = 1,
-		.max_prot = 7,
-		.place = MAP_AT};
+	rq = (struct map_request){
+		.addr = top - 900 * PAGE_SIZE, .len = PAGE_SIZE, .prot = 1, .max_prot = 7, .place = MAP_AT};
 	ASSERT(aspace_map(as, &rq) > 0);
 	ASSERT(user_access(as, top - 700 * PAGE_SIZE, &v, ACCESS_WRITE) == -EFAULT);
 	ASSERT(user_access(as, top - 640 * PAGE_SIZE, &v, ACCESS_WRITE) == 0);
@@ -543,8 +535,7 @@ static void test_stack_and_brk(void)
 	ASSERT(aspace_brk(as, 0x30004001) == 0x30004001);
 	ASSERT(user_access(as, 0x30005000, &v, ACCESS_WRITE) == -EFAULT);
 	ASSERT(user_access(as, 0x30004ffc, &v, ACCESS_READ) == 0 && v == 77);
-	ASSERT(aspace_brk(as, 0x30003000) == 0x30003000 &&
-		aspace_brk(as, 0x30006000) == 0x30006000);
+	ASSERT(aspace_brk(as, 0x30003000) == 0x30003000 && aspace_brk(as, 0x30006000) == 0x30006000);
 	ASSERT(user_access(as, 0x30004ffc, &v, ACCESS_READ) == 0 && v == 0);
 	aspace_check(as);
 	/* The impossible, limits, bad arguments. */
@@ -584,8 +575,7 @@ static void test_bss_tail(void)
 	ASSERT(aspace_map(as, &rq) > 0);
 	ASSERT(user_access(as, 0x40000000 + PAGE_SIZE - 4, &v, ACCESS_READ) == 0 && v == 0xbad);
 	ASSERT(user_access(as, 0x40000000 + 2 * PAGE_SIZE - 4, &v, ACCESS_READ) == 0 && v == 0);
-	ASSERT(user_access(as, 0x40000000 + PAGE_SIZE, &v, ACCESS_READ) == 0 &&
-		v == obj_value[1][3]);
+	ASSERT(user_access(as, 0x40000000 + PAGE_SIZE, &v, ACCESS_READ) == 0 && v == obj_value[1][3]);
 	ASSERT(user_access(as, 0x40000000 + 3 * PAGE_SIZE, &v, ACCESS_READ) == 0 && v == 0);
 	aspace_check(as);
 	aspace_put(as);
@@ -606,8 +596,7 @@ static void test_merge_downwards(void)
 	}
 	ASSERT(as->vmas.nr == 2);
 	for (u32 i = 0; i < 500; i++)
-		ASSERT(user_access(as, USER_MMAP_END - (i + 1) * PAGE_SIZE, &v, ACCESS_READ) == 0 &&
-			v == i);
+		ASSERT(user_access(as, USER_MMAP_END - (i + 1) * PAGE_SIZE, &v, ACCESS_READ) == 0 && v == i);
 	aspace_check(as);
 	aspace_put(as);
 }
@@ -662,7 +651,7 @@ int main(int argc, char **argv)
 	frame_check();
 	printf("# %lu steps, %lu injected failures, %lu faults, %lu copies, %lu reuses, %lu "
 	       "around\n",
-		steps, nr_injected, vm_stats.faults.value, vm_stats.cow_copies.value,
-		vm_stats.cow_reuse.value, vm_stats.around.value);
+		steps, nr_injected, vm_stats.faults.value, vm_stats.cow_copies.value, vm_stats.cow_reuse.value,
+		vm_stats.around.value);
 	return 0;
 }

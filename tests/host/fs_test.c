@@ -18,8 +18,14 @@
 
 #ifdef VITRINE_DEBUG
 static struct held_locks hart_locks, task_locks;
-struct held_locks *held_locks_hart(void) { return &hart_locks; }
-struct held_locks *held_locks_task(void) { return &task_locks; }
+struct held_locks *held_locks_hart(void)
+{
+	return &hart_locks;
+}
+struct held_locks *held_locks_task(void)
+{
+	return &task_locks;
+}
 #endif
 
 /* ---- the rest of the kernel ---- */
@@ -31,49 +37,145 @@ static struct blkdev disk = {.name = "vda", .rdev = 254 << 8, .nr_sectors = 64};
 static struct chardev null_device;
 static const struct chardev_ops null_ops;
 
-const struct cred *cred_current(void) { return &cred; }
-int cred_in_group(u32 gid) { return gid == cred.fsgid; }
-u32 task_umask(void) { return 022; }
-u64 task_rlimit(u32 which) { return ~0ul; }
-void task_raise(int signo) {}
-struct fs_context *fs_context_current(void) { return context; }
-struct fdtable *fdtable_current(void) { return table; }
-u64 clock_wall_ns(void) { return 1000000000000ul; }
-u64 clock_mono_ns(void) { return 1000; }
-struct blkdev *blk_find(u32 rdev) { return rdev == disk.rdev ? &disk : NULL; }
-struct blkdev *blk_find_name(const char *name) { return strcmp(name, disk.name) == 0 ? &disk : NULL; }
-struct blkdev *blk_next(struct blkdev *prev) { return prev ? NULL : &disk; }
-int blk_flush(struct blkdev *bd) { return 0; }
-void bdev_init(void) {}
-int bdev_sync_all(void) { return 0; }
+const struct cred *cred_current(void)
+{
+	return &cred;
+}
+int cred_in_group(u32 gid)
+{
+	return gid == cred.fsgid;
+}
+u32 task_umask(void)
+{
+	return 022;
+}
+u64 task_rlimit(u32 which)
+{
+	return ~0ul;
+}
+void task_raise(int signo)
+{
+}
+struct fs_context *fs_context_current(void)
+{
+	return context;
+}
+struct fdtable *fdtable_current(void)
+{
+	return table;
+}
+u64 clock_wall_ns(void)
+{
+	return 1000000000000ul;
+}
+u64 clock_mono_ns(void)
+{
+	return 1000;
+}
+struct blkdev *blk_find(u32 rdev)
+{
+	return rdev == disk.rdev ? &disk : NULL;
+}
+struct blkdev *blk_find_name(const char *name)
+{
+	return strcmp(name, disk.name) == 0 ? &disk : NULL;
+}
+struct blkdev *blk_next(struct blkdev *prev)
+{
+	return prev ? NULL : &disk;
+}
+int blk_flush(struct blkdev *bd)
+{
+	return 0;
+}
+void bdev_init(void)
+{
+}
+int bdev_sync_all(void)
+{
+	return 0;
+}
 const struct file_ops bdev_file_ops;
-struct chardev *chardev_find(u32 rdev) { return rdev == null_device.rdev ? &null_device : NULL; }
-struct chardev *chardev_next(struct chardev *prev) { return prev ? NULL : &null_device; }
-void chardev_lock(void) {}
-void chardev_unlock(void) {}
-int fifo_open(struct file *f) { return -ENXIO; }
-void pipe_init(void) {}
-void procfs_init(void) {}
-void writeback_init(void) {}
-void writeback_balance(void) {}
-void writeback_kick(void) {}
-void epoll_forget(struct file *f) {}
-const char *cmdline_get(const char *key) { return NULL; }
-bool cmdline_flag(const char *key) { return false; }
-void uio_init_kernel(struct uio *u, void *buf, u64 len) { memset(u, 0, sizeof(*u)); }
-int put_user_u32(struct uptr p, u32 value) { return -EFAULT; }
+struct chardev *chardev_find(u32 rdev)
+{
+	return rdev == null_device.rdev ? &null_device : NULL;
+}
+struct chardev *chardev_next(struct chardev *prev)
+{
+	return prev ? NULL : &null_device;
+}
+void chardev_lock(void)
+{
+}
+void chardev_unlock(void)
+{
+}
+int fifo_open(struct file *f)
+{
+	return -ENXIO;
+}
+void pipe_init(void)
+{
+}
+void procfs_init(void)
+{
+}
+void writeback_init(void)
+{
+}
+void writeback_balance(void)
+{
+}
+void writeback_kick(void)
+{
+}
+void epoll_forget(struct file *f)
+{
+}
+const char *cmdline_get(const char *key)
+{
+	return NULL;
+}
+bool cmdline_flag(const char *key)
+{
+	return false;
+}
+void uio_init_kernel(struct uio *u, void *buf, u64 len)
+{
+	memset(u, 0, sizeof(*u));
+}
+int put_user_u32(struct uptr p, u32 value)
+{
+	return -EFAULT;
+}
 void pagecache_init(struct pagecache *pc, struct inode *inode, const struct pagecache_ops *ops)
 {
 	memset(pc, 0, sizeof(*pc));
 	pc->inode = inode;
 	pc->ops = ops;
 }
-int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sync how) { return 0; }
-void pagecache_drop(struct pagecache *pc) {}
-void pagecache_truncate(struct pagecache *pc, u64 size) {}
-struct frame *pagecache_find(struct pagecache *pc, u64 pgoff) { return NULL; }
-ssize_t pagecache_read(struct inode *inode, struct uio *uio, s64 *pos) { return 0; }
-ssize_t pagecache_write(struct inode *inode, struct uio *uio, s64 *pos) { return 0; }
+int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sync how)
+{
+	return 0;
+}
+void pagecache_drop(struct pagecache *pc)
+{
+}
+void pagecache_truncate(struct pagecache *pc, u64 size)
+{
+}
+struct frame *pagecache_find(struct pagecache *pc, u64 pgoff)
+{
+	return NULL;
+}
+ssize_t pagecache_read(struct inode *inode, struct uio *uio, s64 *pos)
+{
+	return 0;
+}
+ssize_t pagecache_write(struct inode *inode, struct uio *uio, s64 *pos)
+{
+	return 0;
+}
 
 /* A file system on a "disk" is a tmpfs here. */
 static int fake_mount(struct superblock *sb, const char *options)
@@ -81,7 +183,10 @@ static int fake_mount(struct superblock *sb, const char *options)
 	return tmpfs_fill(sb, "", &tmpfs_dir_ops, &tmpfs_dir_fops, 0755);
 }
 static struct fs_type fake_type = {.name = "fake", .needs_dev = 1, .mount = fake_mount};
-void ext_init(void) { fs_register(&fake_type); }
+void ext_init(void)
+{
+	fs_register(&fake_type);
+}
 
 /* ---- small helpers ---- */
 
@@ -127,10 +232,10 @@ static void expect_name(const char *walk, const char *name)
 	path_put(&p);
 }
 
-#define EXPECT(call, want) \
-	do { \
-		int got_ = (call); \
-		if (got_ != (want)) \
+#define EXPECT(call, want)                                                                 \
+	do {                                                                               \
+		int got_ = (call);                                                         \
+		if (got_ != (want))                                                        \
 			panic("line %d: %s gave %d, not %d", __LINE__, #call, got_, want); \
 	} while (0)
 
@@ -274,7 +379,7 @@ static int model_rename(struct place *a, struct place *b, u32 flags)
 		return -ENOENT;
 	if (old->is_dir && node_below(b->dir, old))
 		return -EINVAL;
-	if (new && new->is_dir && node_below(a->dir, new))
+	if (new &&new->is_dir && node_below(a->dir, new))
 		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
 	if (new && !(flags & RENAME_EXCHANGE)) {
 		if (old->is_dir && !new->is_dir)
@@ -291,7 +396,7 @@ static int model_rename(struct place *a, struct place *b, u32 flags)
 		old->parent = b->dir;
 		return 0;
 	}
-	if (new && new->is_dir && !node_empty(new))
+	if (new &&new->is_dir && !node_empty(new))
 		return -ENOTEMPTY;
 	a->dir->child[a->last] = NULL;
 	b->dir->child[b->last] = old;
@@ -411,26 +516,17 @@ static void random_step(void)
 	random_place(&a);
 	random_place(&b);
 	switch (env_rand(7)) {
-	case 0:
-		EXPECT(make_file(a.name), model_make(&a, 0));
-		break;
+	case 0: EXPECT(make_file(a.name), model_make(&a, 0)); break;
 	case 1:
-	case 2:
-		EXPECT(path_mkdir(NULL, a.name, 0755), model_make(&a, 1));
-		break;
-	case 3:
-		EXPECT(path_unlink(NULL, a.name), model_remove(&a, 0));
-		break;
-	case 4:
-		EXPECT(path_rmdir(NULL, a.name), model_remove(&a, 1));
-		break;
-	case 5:
-		EXPECT(real_link(a.name, b.name), model_link(&a, &b));
-		break;
+	case 2: EXPECT(path_mkdir(NULL, a.name, 0755), model_make(&a, 1)); break;
+	case 3: EXPECT(path_unlink(NULL, a.name), model_remove(&a, 0)); break;
+	case 4: EXPECT(path_rmdir(NULL, a.name), model_remove(&a, 1)); break;
+	case 5: EXPECT(real_link(a.name, b.name), model_link(&a, &b)); break;
 	default:
 		f = flags[env_rand(ARRAY_SIZE(flags))];
 		/* Moves must not make the tree deeper than names reach. */
-		if (!a.err && !b.err && (node_height(a.dir) + node_depth(b.dir) > 9 || node_height(b.dir) + node_depth(a.dir) > 9))
+		if (!a.err && !b.err &&
+			(node_height(a.dir) + node_depth(b.dir) > 9 || node_height(b.dir) + node_depth(a.dir) > 9))
 			break;
 		EXPECT(path_rename(NULL, a.name, NULL, b.name, f), model_rename(&a, &b, f));
 	}
@@ -538,8 +634,9 @@ static void test_symlinks(void)
 	ASSERT(f->inode->nlink == 1);
 	file_put(f);
 	EXPECT(path_unlink(NULL, "/s/linked"), 0);
-	for (const char *const *n = (const char *const[]){"/s/d/made", "/s/rel", "/s/abs", "/s/loop1", "/s/loop2", "/s/dangling", NULL};
-	     *n; n++)
+	for (const char *const *n = (const char *const[]){"/s/d/made", "/s/rel", "/s/abs", "/s/loop1", "/s/loop2",
+		     "/s/dangling", NULL};
+		*n; n++)
 		EXPECT(path_unlink(NULL, *n), 0);
 	EXPECT(path_rmdir(NULL, "/s/d/"), 0);
 	EXPECT(path_rmdir(NULL, "/s"), 0);
@@ -735,14 +832,14 @@ static void test_no_memory(void)
 	u32 k;
 	int err;
 
-#define UNTIL_DONE(call) \
-	for (k = 1, err = -ENOMEM; err; k++) { \
-		alloc_fail_nth(k); \
-		err = (call); \
-		alloc_fail_nth(0); \
+#define UNTIL_DONE(call)                                                       \
+	for (k = 1, err = -ENOMEM; err; k++) {                                 \
+		alloc_fail_nth(k);                                             \
+		err = (call);                                                  \
+		alloc_fail_nth(0);                                             \
 		if (err && err != -ENOMEM && err != -ENFILE && err != -ENOLCK) \
-			panic("line %d: %s gave %d", __LINE__, #call, err); \
-		reclaim_pages(1000); \
+			panic("line %d: %s gave %d", __LINE__, #call, err);    \
+		reclaim_pages(1000);                                           \
 	}
 	UNTIL_DONE(path_mkdir(NULL, "/k", 0755));
 	UNTIL_DONE(make_file("/k/f"));

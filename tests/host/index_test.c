@@ -73,9 +73,8 @@ static void make_keys(struct xorshift *rng, u32 bits)
 	u64 key = 0;
 
 	for (u32 i = 0; i < NR; i++) {
-		u64 step = 1 +
-			(xorshift_below(rng, 3) ? xorshift_below(rng, 4)
-						: xorshift_next(rng) >> (64 - (bits - 7)));
+		u64 step =
+			1 + (xorshift_below(rng, 3) ? xorshift_below(rng, 4) : xorshift_next(rng) >> (64 - (bits - 7)));
 
 		if (i == 0 && xorshift_below(rng, 2))
 			step = 0;
@@ -177,8 +176,7 @@ static void test_reserve(void)
 	struct index ix = INDEX_INIT;
 	int err;
 
-	ASSERT(index_reserve(&ix, 12345) == 0 && index_reserve(&ix, 12346) == 0 &&
-		index_reserve(&ix, 1) == 0);
+	ASSERT(index_reserve(&ix, 12345) == 0 && index_reserve(&ix, 12346) == 0 && index_reserve(&ix, 1) == 0);
 	index_check(&ix);
 	host_alloc_fail_nth(1);
 	err = index_set(&ix, 12345, &objects[0]);
@@ -208,8 +206,7 @@ static void test_clone(void)
 		err = index_clone(&dst, &src, count_entry, &calls);
 		host_alloc_fail_nth(0);
 		index_check(&dst);
-		ASSERT(err ? calls == 0 && index_empty(&dst) && host_alloc_live == live
-			   : calls == 100);
+		ASSERT(err ? calls == 0 && index_empty(&dst) && host_alloc_live == live : calls == 100);
 		for (u32 i = 0; !err && i < 100; i++) {
 			ASSERT(index_get(&dst, i * 777) == &objects[i]);
 			ASSERT(index_mark_test(&dst, i * 777, INDEX_MARK_1) == (i % 3 == 0));
@@ -240,8 +237,7 @@ static void test_move(void)
 		index_check(&dst);
 		index_check(&src);
 		if (err) {
-			ASSERT(err == -ENOMEM && src.count == 100 && dst.count == 1 &&
-				host_alloc_live == live);
+			ASSERT(err == -ENOMEM && src.count == 100 && dst.count == 1 && host_alloc_live == live);
 		} else {
 			ASSERT(src.count == 60 && dst.count == 41);
 			for (u32 i = 20; i < 60; i++) {
@@ -273,10 +269,8 @@ static void test_find_free(void)
 	ASSERT(index_find_free(&ix, 71, 127, &key) == -ENOSPC);
 	ASSERT(index_set(&ix, UINT64_MAX, &objects[0]) == 0);
 	ASSERT(index_find_free(&ix, UINT64_MAX, UINT64_MAX, &key) == -ENOSPC);
-	ASSERT(index_find_free(&ix, 130, 129, &key) == -ENOSPC &&
-		index_any_marked(&ix, INDEX_MARK_1));
-	ASSERT(index_set(&ix, 5, NULL) == 0 && !index_get(&ix, 5) &&
-		!index_any_marked(&ix, INDEX_MARK_0));
+	ASSERT(index_find_free(&ix, 130, 129, &key) == -ENOSPC && index_any_marked(&ix, INDEX_MARK_1));
+	ASSERT(index_set(&ix, 5, NULL) == 0 && !index_get(&ix, 5) && !index_any_marked(&ix, INDEX_MARK_0));
 	index_check(&ix);
 	index_destroy(&ix);
 }

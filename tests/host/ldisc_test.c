@@ -10,12 +10,12 @@ static struct ldisc ld;
 static struct ldisc_effects fx;
 static int failures;
 
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) { \
+#define CHECK(cond)                                                               \
+	do {                                                                      \
+		if (!(cond)) {                                                    \
 			printf("not ok: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			failures++; \
-		} \
+			failures++;                                               \
+		}                                                                 \
 	} while (0)
 
 static void start(void)
@@ -66,7 +66,7 @@ static const char *readn(u32 n)
 	return out;
 }
 
-#define READS(s) CHECK(strcmp(readn(4096), s) == 0)
+#define READS(s)  CHECK(strcmp(readn(4096), s) == 0)
 #define ECHOES(s) CHECK(strcmp(echoed(), s) == 0)
 
 static void set_raw(u32 iflag)

@@ -67,8 +67,7 @@ static void test_memory(void)
 			break;
 		}
 		ASSERT(memcmp(a, b, AREA) == 0);
-		ASSERT(sign(k_memcmp(a + to, a + from, len)) ==
-			sign(memcmp(a + to, a + from, len)));
+		ASSERT(sign(k_memcmp(a + to, a + from, len)) == sign(memcmp(a + to, a + from, len)));
 		ASSERT(k_memchr(a + from, byte, len) == memchr(a + from, byte, len));
 	}
 }
@@ -93,8 +92,7 @@ static void test_copy_ends_at_page(void)
 
 static void test_strings(void)
 {
-	static const char *const words[] = {
-		"", "a", "ab", "abc", "abd", "b", "aab", "abab", "xabab", "\xff", "ba"};
+	static const char *const words[] = {"", "a", "ab", "abc", "abd", "b", "aab", "abab", "xabab", "\xff", "ba"};
 	char buf[4];
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -182,8 +180,7 @@ static void expect_format(const char *got, int got_len, const char *want, int wa
 static void test_printf_numbers(void)
 {
 	static const char *const lengths[] = {"hh", "h", "", "l", "ll", "z", "j"};
-	static const u64 values[] = {
-		0, 1, 9, 255, 4096, 0x80000000, 0xffffffff, INT64_MAX, 1UL << 63, UINT64_MAX};
+	static const u64 values[] = {0, 1, 9, 255, 4096, 0x80000000, 0xffffffff, INT64_MAX, 1UL << 63, UINT64_MAX};
 
 	for (u32 step = 0; step < 40000; step++) {
 		char fmt[32] = "<%";
@@ -218,8 +215,7 @@ static void test_printf_text(void)
 	SAME("%#x %#X %#o %#x", 255u, 255u, 8u, 0u);
 	SAME("%.0d|%.0x|%5.0d|%+.0d", 0, 0, 0, 0);
 	SAME("%020ld|% d", 12345L, 5);
-	ASSERT(k_snprintf(small, sizeof(small), "%s", "123456789") == 9 &&
-		strcmp(small, "12345") == 0);
+	ASSERT(k_snprintf(small, sizeof(small), "%s", "123456789") == 9 && strcmp(small, "12345") == 0);
 	ASSERT(k_snprintf(NULL, 0, "%d", 1234) == 4);
 	ASSERT(scnprintf(small, sizeof(small), "%s", "123456789") == 5);
 	ASSERT(scnprintf(small, sizeof(small), "%s", "12") == 2 && scnprintf(small, 0, "x") == 0);
@@ -275,17 +271,14 @@ static void test_bitmap(void)
 			want += model[bit];
 		}
 		ASSERT(bitmap_count(map, NR) == want);
-		ASSERT(bitmap_is_empty(map, NR) == (want == 0) &&
-			bitmap_is_full(map, NR) == (want == NR));
+		ASSERT(bitmap_is_empty(map, NR) == (want == 0) && bitmap_is_full(map, NR) == (want == NR));
 	}
 	ASSERT(!bitmap_test_and_set_atomic(map, 3) || bitmap_test_and_clear_atomic(map, 3));
 	for (u32 i = 0; i < 64; i++) {
 		u64 noise = xorshift_next(&rng);
 
-		ASSERT(bit_lowest((noise | 1) << i) == i &&
-			bit_highest((noise | 1UL << 63) >> i) == 63 - i);
-		ASSERT(log2_ceil(BIT(i)) == i &&
-			bit_count(noise) == (u32)__builtin_popcountl(noise));
+		ASSERT(bit_lowest((noise | 1) << i) == i && bit_highest((noise | 1UL << 63) >> i) == 63 - i);
+		ASSERT(log2_ceil(BIT(i)) == i && bit_count(noise) == (u32)__builtin_popcountl(noise));
 	}
 }
 
@@ -321,8 +314,7 @@ static void test_list(void)
 			list_move(&pos->node, &other);
 	list_splice(&other, &head);
 	ASSERT(list_first_entry(&head, struct item, node)->value == 9);
-	ASSERT(list_last_entry(&head, struct item, node)->value == 8 &&
-		list_is_last(&items[8].node, &head));
+	ASSERT(list_last_entry(&head, struct item, node)->value == 8 && list_is_last(&items[8].node, &head));
 	list_move_tail(&items[9].node, &head);
 	ASSERT(list_last_entry(&head, struct item, node)->value == 9);
 	list_for_each_entry_safe (pos, n, &head, node) {
@@ -363,36 +355,30 @@ static void test_small(void)
 	u32 small;
 
 	refcount_get(&r);
-	ASSERT(refcount_get_not_zero(&r) && !refcount_put(&r) && !refcount_put(&r) &&
-		refcount_put(&r));
+	ASSERT(refcount_get_not_zero(&r) && !refcount_put(&r) && !refcount_put(&r) && refcount_put(&r));
 	ASSERT(!refcount_get_not_zero(&r));
 	refcount_init(&r, REFCOUNT_MAX - 1);
 	refcount_get(&r);
 	refcount_get(&r);
 	ASSERT(!refcount_put(&r) && refcount_read(&r) >= REFCOUNT_MAX);
-	ASSERT(atomic_cmpxchg(&a, 4, 9) == 5 && atomic_cmpxchg(&a, 5, 9) == 5 &&
-		atomic_read(&a) == 9);
-	ASSERT(atomic_add_return(&a, 3) == 12 && atomic_dec_return(&a) == 11 &&
-		atomic_xchg(&a, 0) == 11);
+	ASSERT(atomic_cmpxchg(&a, 4, 9) == 5 && atomic_cmpxchg(&a, 5, 9) == 5 && atomic_read(&a) == 9);
+	ASSERT(atomic_add_return(&a, 3) == 12 && atomic_dec_return(&a) == 11 && atomic_xchg(&a, 0) == 11);
 	ASSERT(!atomic_inc_not_zero(&a));
-	ASSERT(add_overflow(0xffffffffu, 1, &small) && !mul_overflow(3u, 4u, &small) &&
-		small == 12);
-	ASSERT(range_ok(0, 10, 10) && range_ok(10, 0, 10) && !range_ok(5, 6, 10) &&
-		!range_ok(UINT64_MAX, 2, 10));
+	ASSERT(add_overflow(0xffffffffu, 1, &small) && !mul_overflow(3u, 4u, &small) && small == 12);
+	ASSERT(range_ok(0, 10, 10) && range_ok(10, 0, 10) && !range_ok(5, 6, 10) && !range_ok(UINT64_MAX, 2, 10));
 	ASSERT(range_overlaps(0, 5, 4, 9) && !range_overlaps(0, 5, 5, 9));
 	ASSERT(array_bytes(1UL << 40, 1UL << 40) == SIZE_MAX);
 	ASSERT(MIN(MAX(1, 2), MIN(5, 3)) == 2 && CLAMP(17, 0, 9) == 9);
 	ASSERT(ALIGN_UP(0x1001UL, 0x1000) == 0x2000 && DIV_ROUND_UP(7, 3) == 3);
 	ASSERT(hash_fnv1a("a", 1) == 0xaf63dc4c8601ec8cUL);
-	ASSERT(hash_string("abc") == hash_bytes("abc", 3, HASH_SEED) &&
-		hash_string("abc") != hash_string("abd"));
+	ASSERT(hash_string("abc") == hash_bytes("abc", 3, HASH_SEED) && hash_string("abc") != hash_string("abd"));
 }
 
 /* The keystream for an all-zero key and nonce (the first test vector of RFC 8439, appendix A.1). */
 static void test_rand(void)
 {
-	static const u8 expected[16] = {0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90, 0x40, 0x5d,
-		0x6a, 0xe5, 0x53, 0x86, 0xbd, 0x28};
+	static const u8 expected[16] = {
+		0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90, 0x40, 0x5d, 0x6a, 0xe5, 0x53, 0x86, 0xbd, 0x28};
 	u32 key[8] = {0};
 	u32 block[16];
 	struct rand_state one, two;

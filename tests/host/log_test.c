@@ -52,8 +52,7 @@ static void test_formats(void)
 	pr_err("loud");
 	ASSERT(strstr(console, "loud\n") && !strstr(console, "quiet"));
 	ASSERT(log_next_seq() == 4 && log_first_seq() == 0);
-	ASSERT(log_read_record(&seq, &r) == 0 && seq == 1 && r.seq == 0 &&
-		strcmp(r.text, "early") == 0);
+	ASSERT(log_read_record(&seq, &r) == 0 && seq == 1 && r.seq == 0 && strcmp(r.text, "early") == 0);
 	ASSERT(log_read_record(&seq, &r) == 0 && r.level == LOG_LEVEL_WARN && r.time_ns == now);
 	log_format(&r, LOG_STYLE_SYSLOG, buf, sizeof(buf));
 	ASSERT(strcmp(buf, "<4>[   12.345678] two lines 7\n") == 0);
@@ -92,8 +91,7 @@ static void test_overwriting(void)
 	ASSERT(log_next_seq() - log_first_seq() == 1024);
 	ASSERT(log_read(&seq, LOG_STYLE_CONSOLE, buf, 5) == 0 && seq == 5001);
 	seq = log_next_seq() - 2;
-	ASSERT(log_read(&seq, LOG_STYLE_CONSOLE, buf, sizeof(buf)) ==
-		2 * strlen("[   12.345678] s\n"));
+	ASSERT(log_read(&seq, LOG_STYLE_CONSOLE, buf, sizeof(buf)) == 2 * strlen("[   12.345678] s\n"));
 	ASSERT(seq == log_next_seq());
 }
 

@@ -9,14 +9,14 @@
  * flush. Then the same with a failing allocation, deeper tables, and vmprint.
  */
 #define PT_INDEX_BITS 2
-#define TABLES_KEPT 4
+#define TABLES_KEPT   4
 #include "../../kernel/arch/riscv/pagetable.c"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL 96
+#define POOL     96
 #define NR_PAGES 32
 #define POOL_PFN (FAKE_RAM_BASE >> PAGE_SHIFT)
 
@@ -97,7 +97,7 @@ void tlb_add_frame(struct tlb *tlb, struct frame *f)
 
 static void tlb_begin(struct tlb *tlb)
 {
-	*tlb = (struct tlb){ .start = ~0ul };
+	*tlb = (struct tlb){.start = ~0ul};
 }
 
 static void tlb_end(void)
@@ -131,15 +131,15 @@ static u32 nr_ops;
 
 static void ops_make(void)
 {
-	static const u32 bounds[] = { 0, 1, 3, 4, 5, 8, 11, 15, 16, 17, 20, 31, 32 };
+	static const u32 bounds[] = {0, 1, 3, 4, 5, 8, 11, 15, 16, 17, 20, 31, 32};
 
 	for (u32 level = 0; level < 3; level++)
 		for (u32 i = 0; i < NR_PAGES; i += 1u << 2 * level)
-			ops[nr_ops++] = (struct op){ OP_MAP, i, i + (1u << 2 * level), level };
+			ops[nr_ops++] = (struct op){OP_MAP, i, i + (1u << 2 * level), level};
 	for (u32 a = 0; a < ARRAY_SIZE(bounds); a++)
 		for (u32 b = a + 1; b < ARRAY_SIZE(bounds); b++) {
-			ops[nr_ops++] = (struct op){ OP_UNMAP, bounds[a], bounds[b], 0 };
-			ops[nr_ops++] = (struct op){ OP_PROTECT, bounds[a], bounds[b], 0 };
+			ops[nr_ops++] = (struct op){OP_UNMAP, bounds[a], bounds[b], 0};
+			ops[nr_ops++] = (struct op){OP_PROTECT, bounds[a], bounds[b], 0};
 		}
 }
 
@@ -150,7 +150,7 @@ static int model_map(struct state *s, const struct op *op, paddr_t pa, u32 prot)
 		if (s->page[i].pa && s->page[i].level != op->level)
 			return -EEXIST;
 	for (u32 i = op->start; i < op->end; i++)
-		s->page[i] = (struct page){ pa + (i - op->start) * PAGE_SIZE, prot, op->level };
+		s->page[i] = (struct page){pa + (i - op->start) * PAGE_SIZE, prot, op->level};
 	return 0;
 }
 
@@ -179,7 +179,7 @@ static void model_range(struct state *s, const struct op *op)
 	model_split(s, op);
 	for (u32 i = op->start; i < op->end; i++) {
 		if (op->kind == OP_UNMAP)
-			s->page[i] = (struct page){ 0 };
+			s->page[i] = (struct page){0};
 		else if (s->page[i].pa)
 			s->page[i].prot &= ~PT_WRITE;
 	}
@@ -201,7 +201,7 @@ static void compare(struct state *s, enum strictness how)
 		err = pt_query(&s->pt, (u64)i * PAGE_SIZE + 7, &e);
 		pt_unlock(&s->pt);
 		if (err && how == MAY_FORGET) {
-			*p = (struct page){ 0 };
+			*p = (struct page){0};
 			continue;
 		}
 		ASSERT(err == (p->pa ? 0 : -ENOENT));
@@ -445,11 +445,12 @@ static void test_print(void)
 	pt_unlock(&s.pt);
 	pt_print(&s.pt, PT_PRINT_USER, collect, NULL);
 	text[text_len] = '\0';
-	ASSERT(strcmp(text, "page table 0x0000000000100000\n"
-			    "..0: pte 0x0000000000040401 pa 0x0000000000101000\n"
-			    ".. ..0: pte 0x0000000000040801 pa 0x0000000000102000\n"
-			    ".. .. ..1: pte 0x0000000021fda8d7 pa 0x0000000087f6a000\n"
-			    "..1: pte 0x000000002000401b pa 0x0000000080010000\n") == 0);
+	ASSERT(strcmp(text,
+		       "page table 0x0000000000100000\n"
+		       "..0: pte 0x0000000000040401 pa 0x0000000000101000\n"
+		       ".. ..0: pte 0x0000000000040801 pa 0x0000000000102000\n"
+		       ".. .. ..1: pte 0x0000000021fda8d7 pa 0x0000000087f6a000\n"
+		       "..1: pte 0x000000002000401b pa 0x0000000080010000\n") == 0);
 	destroy(&s);
 }
 

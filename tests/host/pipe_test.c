@@ -265,7 +265,8 @@ static void test_model(void)
 	xorshift_init(&rng, 42);
 	ASSERT(pipe_create(p, O_NONBLOCK) == 0);
 	for (u32 round = 0; round < 60000; round++) {
-		u64 size = (u64)pipe_size(p[0]), n = 1 + xorshift_below(&rng, round % 7 == 0 ? 150000 : 6000), bytes = in - out;
+		u64 size = (u64)pipe_size(p[0]), n = 1 + xorshift_below(&rng, round % 7 == 0 ? 150000 : 6000),
+		    bytes = in - out;
 		ssize_t got;
 
 		switch (xorshift_below(&rng, 5)) {
@@ -341,8 +342,8 @@ static void test_failing_memory(void)
 /* ---- threads ---- */
 
 #define NR_TASKS 4
-#define RECORDS 4000
-#define RECORD 96
+#define RECORDS  4000
+#define RECORD   96
 
 static struct task tasks[2 * NR_TASKS + 1], main_task;
 static struct file *ends[2];
@@ -507,7 +508,7 @@ static void test_epoll_depth(void)
 		ASSERT(epoll_create_file(0, &eps[i]) == 0);
 	for (u32 i = 0; i + 1 < ARRAY_SIZE(eps); i++)
 		ASSERT(epoll_control(eps[i], EPOLL_CTL_ADD, 0, eps[i + 1], POLLIN, 0) ==
-		       (i + 2 < ARRAY_SIZE(eps) ? 0 : -ELOOP));
+			(i + 2 < ARRAY_SIZE(eps) ? 0 : -ELOOP));
 	for (u32 i = 0; i < ARRAY_SIZE(eps); i++)
 		file_put(eps[i]);
 	ASSERT(live == 0);

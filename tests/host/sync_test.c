@@ -45,8 +45,7 @@ static void disturb_and_join(u32 nr)
 
 	xorshift_init(&rng, 7);
 	while (__atomic_load_n(&running, __ATOMIC_SEQ_CST)) {
-		host_task_set_signal(
-			&tasks[xorshift_below(&rng, nr)], xorshift_below(&rng, 3) == 0);
+		host_task_set_signal(&tasks[xorshift_below(&rng, nr)], xorshift_below(&rng, 3) == 0);
 		sched_yield();
 	}
 	join_tasks(nr);
@@ -63,8 +62,7 @@ static void spin_body(struct task *task, void *arg)
 		u64 flags;
 
 		if (i % 3 == 0) {
-			spin_lock_pair((uintptr_t)arg % 2 ? &spin : &spin2,
-				(uintptr_t)arg % 2 ? &spin2 : &spin);
+			spin_lock_pair((uintptr_t)arg % 2 ? &spin : &spin2, (uintptr_t)arg % 2 ? &spin2 : &spin);
 			counter++;
 			spin_unlock_pair(&spin, &spin2);
 			continue;
@@ -256,8 +254,7 @@ static bool token_take(void)
 	u32 n = __atomic_load_n(&tokens, __ATOMIC_SEQ_CST);
 
 	while (n)
-		if (__atomic_compare_exchange_n(
-			    &tokens, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		if (__atomic_compare_exchange_n(&tokens, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return true;
 	return false;
 }

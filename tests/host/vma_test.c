@@ -86,8 +86,7 @@ static void many(void)
 		vma_insert(&tree, &v[i]);
 	}
 	for (u64 i = 0; i < 60000; i++)
-		ASSERT(vma_find_hole(&tree, 2 * PAGE_SIZE, PAGE_SIZE, 120009ul << PAGE_SHIFT) ==
-			8ul << PAGE_SHIFT);
+		ASSERT(vma_find_hole(&tree, 2 * PAGE_SIZE, PAGE_SIZE, 120009ul << PAGE_SHIFT) == 8ul << PAGE_SHIFT);
 	ASSERT((clock() - start) / CLOCKS_PER_SEC < 5);
 	free(v);
 }

@@ -53,11 +53,11 @@ static int short_of(int err)
 {
 	return err == ENOMEM || err == EAGAIN || err == ENOSPC || err == EMFILE || err == ENFILE;
 }
-#define MUST(cond)                                                                                         \
-	do {                                                                                              \
-		errno = 0;                                                                                \
-		if (!(cond) && !short_of(errno))                                                          \
-			wrong(__LINE__, #cond);                                                           \
+#define MUST(cond)                               \
+	do {                                     \
+		errno = 0;                       \
+		if (!(cond) && !short_of(errno)) \
+			wrong(__LINE__, #cond);  \
 	} while (0)
 
 static int file_name(char *name, int nr)
@@ -154,15 +154,9 @@ static void op_names(void)
 	file_name(a, rnd(FILES));
 	file_name(b, rnd(FILES));
 	switch (rnd(6)) {
-	case 0:
-		MUST(unlink(a) == 0 || errno == ENOENT);
-		break;
-	case 1:
-		MUST(rename(a, b) == 0 || errno == ENOENT);
-		break;
-	case 2:
-		MUST(link(a, b) == 0 || errno == ENOENT || errno == EEXIST);
-		break;
+	case 0: MUST(unlink(a) == 0 || errno == ENOENT); break;
+	case 1: MUST(rename(a, b) == 0 || errno == ENOENT); break;
+	case 2: MUST(link(a, b) == 0 || errno == ENOENT || errno == EEXIST); break;
 	case 3: {
 		struct stat st;
 
@@ -398,8 +392,8 @@ static void op_fault(void)
 	MUST(WIFSIGNALED(st) && (WTERMSIG(st) == SIGSEGV || WTERMSIG(st) == SIGKILL));
 }
 
-static void (*const operations[])(void) = {op_write, op_verify, op_map_file, op_names, op_memory, op_fork,
-					   op_exec, op_pipe, op_signal, op_threads, op_fault};
+static void (*const operations[])(void) = {op_write, op_verify, op_map_file, op_names, op_memory, op_fork, op_exec,
+	op_pipe, op_signal, op_threads, op_fault};
 enum { KINDS = sizeof(operations) / sizeof(operations[0]) };
 
 static void work(int nr, uint32_t from, time_t until)

@@ -30,10 +30,10 @@ typedef void (*insn_exec_fn)(unsigned int vcpu, void *data);
 typedef void (*exit_fn)(qemu_plugin_id_t id, void *data);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, tb_trans_fn fn);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, insn_exec_fn fn,
-	enum qemu_plugin_cb_flags flags, void *data);
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, enum qemu_plugin_op op,
-	void *counter, uint64_t add);
+void qemu_plugin_register_vcpu_insn_exec_cb(
+	struct qemu_plugin_insn *insn, insn_exec_fn fn, enum qemu_plugin_cb_flags flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_inline(
+	struct qemu_plugin_insn *insn, enum qemu_plugin_op op, void *counter, uint64_t add);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, exit_fn fn, void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t nr);
@@ -48,9 +48,9 @@ int qemu_plugin_version = 1;
 
 /* ---- counters ---- */
 
-#define HINT(n) (0x2013u | (uint32_t)(n) << 20)
+#define HINT(n)    (0x2013u | (uint32_t)(n) << 20)
 #define HINT_START HINT(0x701)
-#define HINT_STOP HINT(0x702)
+#define HINT_STOP  HINT(0x702)
 #define NR_BUCKETS (1u << 18)
 
 /* `live` runs all the time, since only that costs little; the difference over an interval goes to `total`. */
@@ -116,10 +116,10 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (qemu_plugin_insn_size(insn) == sizeof(word))
 			memcpy(&word, qemu_plugin_insn_data(insn), sizeof(word));
 		if (word == HINT_START || word == HINT_STOP)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, word == HINT_START ? measure_start : measure_stop,
-				QEMU_PLUGIN_CB_NO_REGS, NULL);
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
-			&counter_get(qemu_plugin_insn_vaddr(insn))->live, 1);
+			qemu_plugin_register_vcpu_insn_exec_cb(
+				insn, word == HINT_START ? measure_start : measure_stop, QEMU_PLUGIN_CB_NO_REGS, NULL);
+		qemu_plugin_register_vcpu_insn_exec_inline(
+			insn, QEMU_PLUGIN_INLINE_ADD_U64, &counter_get(qemu_plugin_insn_vaddr(insn))->live, 1);
 	}
 }
 

@@ -100,13 +100,11 @@ static inline int pt_line_parse(const char *line, struct pt_entry *entry)
 	for (p += 2; strncmp(p, " ..", 3) == 0; p += 3)
 		depth++;
 	unsigned long pte, pa;
-	if (depth > PT_MAX_LEVELS ||
-		sscanf(p, "%u: pte 0x%lx pa 0x%lx", &entry->index, &pte, &pa) != 3)
+	if (depth > PT_MAX_LEVELS || sscanf(p, "%u: pte 0x%lx pa 0x%lx", &entry->index, &pte, &pa) != 3)
 		return -1;
 	for (int i = 0; i < depth; i++)
 		len += sprintf(again + len, i ? " .." : "..");
-	snprintf(again + len, sizeof(again) - (size_t)len, "%u: pte 0x%016lx pa 0x%016lx",
-		entry->index, pte, pa);
+	snprintf(again + len, sizeof(again) - (size_t)len, "%u: pte 0x%016lx pa 0x%016lx", entry->index, pte, pa);
 	entry->depth = depth;
 	entry->pte = pte;
 	entry->pa = pa;
@@ -176,8 +174,7 @@ static inline int pt_text_read(struct pt_text *pt, const char *path)
 			pt->nr_levels = entry->depth;
 		continue;
 bad_line:
-		snprintf(pt->error, sizeof(pt->error), "%s: line %d is not in the format: %.60s",
-			path, nr_line, line);
+		snprintf(pt->error, sizeof(pt->error), "%s: line %d is not in the format: %.60s", path, nr_line, line);
 		free(text);
 		pt_text_free(pt);
 		return -1;
@@ -193,8 +190,7 @@ static inline const struct pt_entry *pt_find(const struct pt_text *pt, const vol
 	for (size_t i = 0; i < pt->nr; i++) {
 		const struct pt_entry *e = &pt->entries[i];
 
-		if (pt_is_leaf(e) &&
-			((uint64_t)(uintptr_t)va - e->va) >> pt_shift(pt, e->depth) == 0)
+		if (pt_is_leaf(e) && ((uint64_t)(uintptr_t)va - e->va) >> pt_shift(pt, e->depth) == 0)
 			return e;
 	}
 	return NULL;

@@ -24,7 +24,7 @@
 #include "sync/spinlock.h"
 
 #define GENERATION_STEP (1ul << 16)
-#define ASID_KERNEL (1ul << 63) /* in hart.asid: number 0, of no generation */
+#define ASID_KERNEL     (1ul << 63) /* in hart.asid: number 0, of no generation */
 
 static struct spinlock asid_lock = SPINLOCK_INIT("asid", RANK_TLB);
 static u64 generation = GENERATION_STEP;
@@ -113,7 +113,7 @@ u64 asid_take(struct hart *h, struct pagetable *pt)
 	if (!number_max)
 		return 0;
 	if (active && (id ^ READ_ONCE(generation)) < GENERATION_STEP &&
-	    __atomic_compare_exchange_n(&h->asid, &active, id, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		__atomic_compare_exchange_n(&h->asid, &active, id, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return ASID_NUMBER(id);
 	spin_lock(&asid_lock);
 	id = pt->asid;
@@ -135,6 +135,5 @@ void asid_leave(struct hart *h)
 	u64 active = READ_ONCE(h->asid);
 
 	if (active)
-		__atomic_compare_exchange_n(&h->asid, &active, ASID_KERNEL, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(&h->asid, &active, ASID_KERNEL, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }

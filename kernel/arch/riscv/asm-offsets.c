@@ -4,7 +4,7 @@
 #include "arch/riscv/secondary.h"
 #include "arch/riscv/thread.h"
 
-#define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"((long)(value)))
+#define DEFINE(name, value)        __asm__ volatile("\n->" #name " %0" ::"i"((long)(value)))
 #define OFFSET(name, type, member) DEFINE(name, offsetof(struct type, member))
 
 void asm_offsets(void);

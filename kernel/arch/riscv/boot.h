@@ -21,8 +21,8 @@ noreturn void boot_main(u64 hartid, paddr_t fdt_pa, u64 entry_instret);
 /* The log goes out through SBI again: for a panic, when no driver can be trusted. */
 void console_use_firmware(void);
 void trap_entry(void);
-void trap_init(void);      /* sorts the fix-up table; before paging_init makes it read-only */
-void hart_csr_init(void);  /* each hart: interrupt enables, counters for user mode */
+void trap_init(void);     /* sorts the fix-up table; before paging_init makes it read-only */
+void hart_csr_init(void); /* each hart: interrupt enables, counters for user mode */
 
 /* The final kernel page table, in the mode that `paging=` asks for. After frame_add_ram and frame_reserve; before mm_init. */
 void paging_init(void);

@@ -1,3 +1,4 @@
+/* clang-format off: assembly */
 /*
  * The fix-up table: instructions that may fault on a user address (or be
  * illegal on some machine), and where to go on when they do. Sorted at boot.

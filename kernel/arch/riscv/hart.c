@@ -125,7 +125,7 @@ static int hart_prepare(struct hart *h, u32 index, u64 hartid)
 	struct frame *idle = frame_alloc(0, FRAME_KERNEL, ALLOC_ZERO);
 
 	static_assert(IDLE_TASK_SIZE <= PAGE_SIZE, "an idle task fits one frame");
-	*h = (struct hart){ .index = index, .hartid = hartid };
+	*h = (struct hart){.index = index, .hartid = hartid};
 	h->spare_stack = kstack_alloc();
 	if (!idle || !h->spare_stack)
 		return -1;

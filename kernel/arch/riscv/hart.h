@@ -23,24 +23,24 @@ struct pagetable;
 
 struct hart {
 	u32 index;
-	u64 hartid;             /* the machine's number, for SBI */
-	struct thread *idle;    /* runs when nothing else does */
-	struct thread *prev;    /* left by the last thread_switch; for the entry function of a new thread */
-	struct thread *fp_owner; /* whose values the FP registers hold, if its fp_hart says so too */
-	struct pagetable *pt;   /* active page table: satp holds it until this changes */
+	u64 hartid;                /* the machine's number, for SBI */
+	struct thread *idle;       /* runs when nothing else does */
+	struct thread *prev;       /* left by the last thread_switch; for the entry function of a new thread */
+	struct thread *fp_owner;   /* whose values the FP registers hold, if its fp_hart says so too */
+	struct pagetable *pt;      /* active page table: satp holds it until this changes */
 	struct pagetable *pt_next; /* being activated (tlb.c explains) */
-	u64 asid;               /* what satp holds; 0: taken away by a roll-over (atomic, asid.c) */
-	u64 asid_reserved;      /* kept over a roll-over [asid lock] */
-	u32 asid_flush;         /* a roll-over happened since this TLB was cleared [asid lock] */
-	struct held_locks locks; /* spinlocks held (debug) */
-	u32 irq_depth;          /* >0: in an interrupt handler */
-	u32 spin_depth;         /* spinlocks held (debug) */
-	u32 ipi_pending;        /* IPI_* bits set by others, taken by the handler (atomic) */
-	vaddr_t spare_stack;    /* top of the stack used to report an overflow */
+	u64 asid;                  /* what satp holds; 0: taken away by a roll-over (atomic, asid.c) */
+	u64 asid_reserved;         /* kept over a roll-over [asid lock] */
+	u32 asid_flush;            /* a roll-over happened since this TLB was cleared [asid lock] */
+	struct held_locks locks;   /* spinlocks held (debug) */
+	u32 irq_depth;             /* >0: in an interrupt handler */
+	u32 spin_depth;            /* spinlocks held (debug) */
+	u32 ipi_pending;           /* IPI_* bits set by others, taken by the handler (atomic) */
+	vaddr_t spare_stack;       /* top of the stack used to report an overflow */
 	u64 nr_irqs;
-	u64 nr_shootdowns;      /* remote flushes this hart asked for */
+	u64 nr_shootdowns; /* remote flushes this hart asked for */
 	u64 nr_switches;
-	u64 idle_instret;       /* what the counter of instructions advanced during waits */
+	u64 idle_instret; /* what the counter of instructions advanced during waits */
 };
 
 extern struct hart harts[MAX_HARTS];
@@ -58,7 +58,7 @@ void hart_kick(u32 index);
 
 /* IPI_* bits of ipi_pending. */
 #define IPI_RESCHED BIT(0)
-#define IPI_STOP BIT(1)
+#define IPI_STOP    BIT(1)
 
 /* Starts all other harts by SBI HSM; each runs `entry` on its idle thread. Returns the number online. */
 u32 harts_start(void (*entry)(void));

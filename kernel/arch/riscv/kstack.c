@@ -18,8 +18,8 @@
 #define KEEP_MAX 64
 
 static struct spinlock kstack_lock = SPINLOCK_INIT("kstack", RANK_LEAF);
-static u64 slots_used[NR_SLOTS / 64]; /* bit per slot [kstack_lock] */
-static u32 first_free;                /* no free slot below word first_free */
+static u64 slots_used[NR_SLOTS / 64];      /* bit per slot [kstack_lock] */
+static u32 first_free;                     /* no free slot below word first_free */
 static struct list kept = LIST_INIT(kept); /* struct list in the lowest bytes of each kept stack */
 static u32 nr_kept;
 

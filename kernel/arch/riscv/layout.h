@@ -16,23 +16,23 @@
 
 #include "lib/types.h"
 
-#define KVA_DIRECT 0xffffffc000000000ul
-#define KVA_FRAMES 0xffffffe000000000ul
-#define KVA_STACKS 0xfffffff000000000ul
-#define KVA_STACKS_END 0xfffffff400000000ul
-#define KVA_DEVICES 0xfffffff400000000ul
+#define KVA_DIRECT      0xffffffc000000000ul
+#define KVA_FRAMES      0xffffffe000000000ul
+#define KVA_STACKS      0xfffffff000000000ul
+#define KVA_STACKS_END  0xfffffff400000000ul
+#define KVA_DEVICES     0xfffffff400000000ul
 #define KVA_DEVICES_END 0xfffffff800000000ul
-#define KVA_IMAGE 0xffffffff80000000ul
-#define KVA_START KVA_DIRECT
+#define KVA_IMAGE       0xffffffff80000000ul
+#define KVA_START       KVA_DIRECT
 
 #define USER_DEFAULT_END (1ul << 38)
 /* Fixed user pages of the lab, at the top of the default range (LAB.md 1). */
-#define USER_TRAMPOLINE (USER_DEFAULT_END - 1 * PAGE_SIZE)
-#define USER_TRAPFRAME (USER_DEFAULT_END - 2 * PAGE_SIZE)
-#define USER_USYSCALL (USER_DEFAULT_END - 3 * PAGE_SIZE)
+#define USER_TRAMPOLINE  (USER_DEFAULT_END - 1 * PAGE_SIZE)
+#define USER_TRAPFRAME   (USER_DEFAULT_END - 2 * PAGE_SIZE)
+#define USER_USYSCALL    (USER_DEFAULT_END - 3 * PAGE_SIZE)
 /* Nothing else is mapped from here up to USER_DEFAULT_END. */
-#define USER_MMAP_END (USER_DEFAULT_END - 16 * PAGE_SIZE)
-#define USER_MIN PAGE_SIZE /* the first page stays unmapped */
+#define USER_MMAP_END    (USER_DEFAULT_END - 16 * PAGE_SIZE)
+#define USER_MIN         PAGE_SIZE /* the first page stays unmapped */
 
 /* A kernel stack fills the upper half of its slot; the lower half stays unmapped. */
 #define KSTACK_SIZE (16ul * 1024)

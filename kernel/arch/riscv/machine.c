@@ -5,8 +5,8 @@
 #include "lib/log.h"
 
 /* Commands of the `sifive,test0` device: bits 15:0; a failure carries its status in bits 31:16. */
-#define TEST_FAIL 0x3333
-#define TEST_PASS 0x5555
+#define TEST_FAIL  0x3333
+#define TEST_PASS  0x5555
 #define TEST_RESET 0x7777
 
 static volatile u32 *test_device;

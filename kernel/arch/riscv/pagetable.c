@@ -26,9 +26,8 @@
 #endif
 
 /* PT_* bits are the hardware's, one place lower. */
-static_assert(PT_READ << 1 == PTE_R && PT_WRITE << 1 == PTE_W && PT_EXEC << 1 == PTE_X &&
-		      PT_USER << 1 == PTE_U && PT_GLOBAL << 1 == PTE_G && PT_ACCESSED << 1 == PTE_A &&
-		      PT_DIRTY << 1 == PTE_D,
+static_assert(PT_READ << 1 == PTE_R && PT_WRITE << 1 == PTE_W && PT_EXEC << 1 == PTE_X && PT_USER << 1 == PTE_U &&
+		PT_GLOBAL << 1 == PTE_G && PT_ACCESSED << 1 == PTE_A && PT_DIRTY << 1 == PTE_D,
 	"prot_bits shifts");
 #define PROT_MASK 0x7fu
 
@@ -90,7 +89,7 @@ int pt_create(struct pagetable *pt)
 
 	if (!f)
 		return -ENOMEM;
-	*pt = (struct pagetable){ .root = frame_pa(f), .nr_tables = 1 };
+	*pt = (struct pagetable){.root = frame_pa(f), .nr_tables = 1};
 	spin_init(&pt->lock, "pagetable", RANK_PT);
 	root = frame_kva(f);
 	for (u32 i = 0; i < pt_nr_kernel_slots; i++) {
@@ -351,7 +350,7 @@ struct walk {
 	vaddr_t base; /* WALK_HARVEST: page numbers count from here */
 	void (*fn)(void *arg, u64 page, u32 prot);
 	void *arg;
-	u64 nr;       /* leaves changed */
+	u64 nr; /* leaves changed */
 };
 
 /* Replaces a leaf by a table of smaller ones that say the same. NULL: no memory. */
@@ -507,7 +506,7 @@ static u64 *page_slot(const struct pagetable *pt, vaddr_t va)
 
 u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
 {
-	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_UNMAP };
+	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_UNMAP};
 
 	spin_assert_held(&pt->lock);
 	if (end - start == PAGE_SIZE && start < user_end) {
@@ -528,7 +527,7 @@ u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
 
 u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struct tlb *tlb)
 {
-	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_PROTECT };
+	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_PROTECT};
 
 	w.take = (u64)(PT_RWX & ~keep) << 1;
 	if (w.take & PTE_R)
@@ -540,7 +539,7 @@ u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struc
 void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb,
 	void (*fn)(void *arg, u64 page, u32 prot), void *arg)
 {
-	struct walk w = { .pt = pt, .tlb = tlb, .op = WALK_HARVEST, .base = start, .fn = fn, .arg = arg };
+	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_HARVEST, .base = start, .fn = fn, .arg = arg};
 
 	walk_range(&w, start, end);
 }
@@ -563,8 +562,8 @@ static void print_table(const struct printer *p, const u64 *table, u32 level, u6
 			continue;
 		for (u32 l = pt_levels - 1; l > level; l--)
 			n += scnprintf(line + n, sizeof(line) - n, ".. ");
-		n += scnprintf(line + n, sizeof(line) - n, "..%lu: pte 0x%016lx pa 0x%016lx\n", i, table[i],
-			pte_pa(table[i]));
+		n += scnprintf(
+			line + n, sizeof(line) - n, "..%lu: pte 0x%016lx pa 0x%016lx\n", i, table[i], pte_pa(table[i]));
 		p->emit(p->arg, line, n);
 		if (!pte_is_leaf(table[i]) && level > 0)
 			print_table(p, table_of(table[i]), level - 1, PT_ENTRIES);
@@ -573,7 +572,7 @@ static void print_table(const struct printer *p, const u64 *table, u32 level, u6
 
 void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg)
 {
-	struct printer p = { .emit = emit, .arg = arg };
+	struct printer p = {.emit = emit, .arg = arg};
 	char line[48];
 
 	pt_lock(pt);

@@ -26,10 +26,10 @@
 #include "mm/frame.h"
 #include "mm/pagetable.h"
 
-#define TOP_LEVEL 2
-#define KERNEL_RW (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
-#define KERNEL_R (PTE_V | PTE_R | PTE_A | PTE_G)
-#define KERNEL_RX (PTE_V | PTE_R | PTE_X | PTE_A | PTE_G)
+#define TOP_LEVEL     2
+#define KERNEL_RW     (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
+#define KERNEL_R      (PTE_V | PTE_R | PTE_A | PTE_G)
+#define KERNEL_RX     (PTE_V | PTE_R | PTE_X | PTE_A | PTE_G)
 #define MAX_RAM_HOLES 64
 
 static struct spinlock kernel_map_lock = SPINLOCK_INIT("kernel map", RANK_SLAB);
@@ -146,7 +146,7 @@ static void hole_add(void *arg, paddr_t start, u64 size)
 	}
 	for (i = nr_holes++; i > 0 && holes[i - 1].start > start; i--)
 		holes[i] = holes[i - 1];
-	holes[i] = (struct hole){ start, end };
+	holes[i] = (struct hole){start, end};
 }
 
 static void must_map(vaddr_t va, paddr_t pa, u64 len, u64 bits, u32 max_level)
@@ -180,8 +180,8 @@ static void bank_map(void *arg, paddr_t start, u64 size)
 
 static void image_map(void)
 {
-	static const u8 *const bounds[] = { _text_start, _rodata_start, _data_start, _kernel_end };
-	static const u64 bits[] = { KERNEL_RX, KERNEL_R, KERNEL_RW };
+	static const u8 *const bounds[] = {_text_start, _rodata_start, _data_start, _kernel_end};
+	static const u64 bits[] = {KERNEL_RX, KERNEL_R, KERNEL_RW};
 
 	for (u32 i = 0; i < ARRAY_SIZE(bits); i++) {
 		paddr_t pa = image_to_phys(bounds[i]);
@@ -220,7 +220,7 @@ static void fdt_map(void)
 /* Entries of `top` that later mappings need. */
 static void top_reserve(void)
 {
-	static const vaddr_t regions[] = { KVA_STACKS, KVA_DEVICES };
+	static const vaddr_t regions[] = {KVA_STACKS, KVA_DEVICES};
 
 	for (u32 i = 0; i < ARRAY_SIZE(regions); i++)
 		if (!kernel_slot(regions[i], TOP_LEVEL - 1))

@@ -20,7 +20,7 @@
 #include "sync/lockcheck.h"
 
 #define PANIC_STATUS 101
-#define MAX_FRAMES 24
+#define MAX_FRAMES   24
 
 static u32 panic_owner; /* hart index + 1 of the first to panic */
 static u32 panic_depth;
@@ -79,9 +79,9 @@ static bool readable(vaddr_t va)
 
 static void print_registers(const struct trapframe *tf)
 {
-	static const char names[][4] = { "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3",
+	static const char names[][4] = {"ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3",
 		"a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5",
-		"t6" };
+		"t6"};
 
 	pr_emerg("pc  %016lx  status %016lx  cause %lx (%s)  tval %016lx", tf->pc, tf->status, tf->cause,
 		cause_name(tf->cause), tf->tval);
@@ -208,7 +208,7 @@ static void panic_enter(void)
 
 	irq_disable();
 	if (!__atomic_compare_exchange_n(&panic_owner, &none, self, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
-	    none != self)
+		none != self)
 		for (;;)
 			__asm__ volatile("wfi");
 	if (panic_depth++ >= 2)

@@ -74,9 +74,15 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{ "null", test_null },       { "text", test_text },         { "alias", test_alias },
-	{ "execute", test_execute }, { "jump", test_jump },         { "overflow", test_overflow },
-	{ "assert", test_assert },   { "canary", test_canary },     { "illegal", test_illegal },
+	{"null", test_null},
+	{"text", test_text},
+	{"alias", test_alias},
+	{"execute", test_execute},
+	{"jump", test_jump},
+	{"overflow", test_overflow},
+	{"assert", test_assert},
+	{"canary", test_canary},
+	{"illegal", test_illegal},
 };
 
 void panic_test_run(void)

@@ -3,15 +3,15 @@
 
 #include "lib/types.h"
 
-#define PTE_V BIT(0)
-#define PTE_R BIT(1)
-#define PTE_W BIT(2)
-#define PTE_X BIT(3)
-#define PTE_U BIT(4)
-#define PTE_G BIT(5)
-#define PTE_A BIT(6)
-#define PTE_D BIT(7)
-#define PTE_LEAF (PTE_R | PTE_W | PTE_X)
+#define PTE_V        BIT(0)
+#define PTE_R        BIT(1)
+#define PTE_W        BIT(2)
+#define PTE_X        BIT(3)
+#define PTE_U        BIT(4)
+#define PTE_G        BIT(5)
+#define PTE_A        BIT(6)
+#define PTE_D        BIT(7)
+#define PTE_LEAF     (PTE_R | PTE_W | PTE_X)
 #define PTE_PPN_MASK (((1ul << 44) - 1) << 10)
 
 #define SATP_SV39 8ul

@@ -3,8 +3,8 @@
 #include "arch/riscv/hart.h"
 #include "lib/panic.h"
 
-#define EXT_BASE 0x10
-#define BASE_PROBE 3
+#define EXT_BASE       0x10
+#define BASE_PROBE     3
 #define LEGACY_PUTCHAR 1
 
 struct sbi_result {
@@ -23,7 +23,7 @@ static struct sbi_result sbi_call(u64 ext, u64 fn, u64 arg0, u64 arg1, u64 arg2,
 	register u64 a7 __asm__("a7") = ext;
 
 	__asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
-	return (struct sbi_result){ .error = (long)a0, .value = (long)a1 };
+	return (struct sbi_result){.error = (long)a0, .value = (long)a1};
 }
 
 /*

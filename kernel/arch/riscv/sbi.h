@@ -4,11 +4,11 @@
 #include "lib/types.h"
 
 /* Extensions, for sbi_has. */
-#define SBI_EXT_TIME 0x54494d45
-#define SBI_EXT_IPI 0x735049
+#define SBI_EXT_TIME   0x54494d45
+#define SBI_EXT_IPI    0x735049
 #define SBI_EXT_RFENCE 0x52464e43
-#define SBI_EXT_HSM 0x48534d
-#define SBI_EXT_SRST 0x53525354
+#define SBI_EXT_HSM    0x48534d
+#define SBI_EXT_SRST   0x53525354
 
 bool sbi_has(u64 extension);
 void sbi_putchar(char c); /* legacy; also works before anything is set up */

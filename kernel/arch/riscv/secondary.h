@@ -7,7 +7,7 @@ struct secondary_boot {
 	u64 satp;
 	vaddr_t thread; /* its idle thread, for tp */
 	vaddr_t sp;
-	u64 shift;      /* image_shift */
+	u64 shift; /* image_shift */
 };
 
 /* One hart is started at a time. */

@@ -44,8 +44,8 @@ static_assert(offsetof(struct context_head, mask) == offsetof(struct user_contex
 static_assert(offsetof(struct trapframe, pc) == 0 && offsetof(struct trapframe, x) == 8, "registers as in the frame");
 static_assert(offsetof(struct fpstate, fcsr) == 256, "floating-point registers as in the frame");
 
-#define REGS_SIZE 256ul
-#define FP_SIZE (256ul + sizeof(u32))
+#define REGS_SIZE    256ul
+#define FP_SIZE      (256ul + sizeof(u32))
 #define FP_TAIL_SIZE (3 * sizeof(u32))
 
 static size_t fp_push(struct thread *t, vaddr_t frame)
@@ -59,12 +59,12 @@ static size_t fp_push(struct thread *t, vaddr_t frame)
 int sigframe_push(struct trapframe *tf, const struct sigframe_request *rq)
 {
 	vaddr_t at = (rq->stack_top - sizeof(struct sigframe)) & ~15ul;
-	struct context_head head = { .stack = rq->altstack, .mask = rq->mask };
+	struct context_head head = {.stack = rq->altstack, .mask = rq->mask};
 	s32 signo;
 
 	if (user_copy_out(at, rq->siginfo, sizeof(((struct sigframe *)0)->siginfo)) ||
-	    user_copy_out(UC_AT(at, flags), &head, sizeof(head)) || user_copy_out(UC_AT(at, regs), tf, REGS_SIZE) ||
-	    fp_push(current_thread(), at) || user_clear(UC_AT(at, regs.fp_room[64]), FP_TAIL_SIZE))
+		user_copy_out(UC_AT(at, flags), &head, sizeof(head)) || user_copy_out(UC_AT(at, regs), tf, REGS_SIZE) ||
+		fp_push(current_thread(), at) || user_clear(UC_AT(at, regs.fp_room[64]), FP_TAIL_SIZE))
 		return -EFAULT;
 	memcpy(&signo, rq->siginfo, sizeof(signo));
 	tf->pc = rq->handler;
@@ -87,7 +87,7 @@ int sigframe_pop(struct trapframe *tf, u64 *mask, struct sigframe_stack *altstac
 	vaddr_t at = TF_SP(tf);
 
 	if (user_copy_in(&head, UC_AT(at, flags), sizeof(head)) || user_copy_in(&fp, UC_AT(at, regs.f), FP_SIZE) ||
-	    user_copy_in(tail, UC_AT(at, regs.fp_room[64]), FP_TAIL_SIZE))
+		user_copy_in(tail, UC_AT(at, regs.fp_room[64]), FP_TAIL_SIZE))
 		return -EFAULT;
 	/* An extension header (vector state) is not one of ours: Linux refuses those it does not know too. */
 	if (tail[0] || tail[1] || tail[2])

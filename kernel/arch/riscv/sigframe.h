@@ -22,8 +22,8 @@ struct sigframe_request {
 	const void *siginfo; /* 128 bytes */
 	u64 mask;            /* to be restored by rt_sigreturn */
 	struct sigframe_stack altstack;
-	vaddr_t stack_top;   /* the frame goes below */
-	vaddr_t restorer;    /* where the handler returns to: __vdso_rt_sigreturn */
+	vaddr_t stack_top; /* the frame goes below */
+	vaddr_t restorer;  /* where the handler returns to: __vdso_rt_sigreturn */
 };
 
 /* Writes the frame and turns `tf` (current's) into the handler's call. 0; -EFAULT, tf unchanged. May fault. */

@@ -30,12 +30,12 @@ struct trapframe {
 	u64 orig_a0; /* a0 before a system call wrote its result there */
 };
 
-#define TF_REG(tf, n) ((tf)->x[(n)-1])
-#define TF_RA(tf) TF_REG(tf, 1)
-#define TF_SP(tf) TF_REG(tf, 2)
-#define TF_TP(tf) TF_REG(tf, 4)
-#define TF_A(tf, n) TF_REG(tf, 10 + (n))
-#define TF_NR(tf) TF_REG(tf, 17)
+#define TF_REG(tf, n)      ((tf)->x[(n)-1])
+#define TF_RA(tf)          TF_REG(tf, 1)
+#define TF_SP(tf)          TF_REG(tf, 2)
+#define TF_TP(tf)          TF_REG(tf, 4)
+#define TF_A(tf, n)        TF_REG(tf, 10 + (n))
+#define TF_NR(tf)          TF_REG(tf, 17)
 #define CAUSE_SYSCALL_DONE (~0ul)
 
 struct fpstate {
@@ -45,8 +45,8 @@ struct fpstate {
 
 /* Reasons not to go straight back to user mode; thread.work, atomic bits. */
 #define THREAD_RESCHED BIT(0) /* the scheduler wants this hart */
-#define THREAD_SIGNAL BIT(1)  /* a signal, a stop or an exit may be pending */
-#define THREAD_TRACE BIT(2)   /* reserved for tracing */
+#define THREAD_SIGNAL  BIT(1) /* a signal, a stop or an exit may be pending */
+#define THREAD_TRACE   BIT(2) /* reserved for tracing */
 
 struct thread {
 	u64 kernel_sp;     /*  0 top of the kernel stack, where the trapframe ends */
@@ -58,7 +58,7 @@ struct thread {
 	struct context ctx;
 	struct trapframe *tf; /* the user registers; NULL for a kernel thread */
 	struct fpstate fp;
-	u8 fp_used; /* fp holds the thread's registers, or the hart does (then sstatus.FS in tf is Dirty) */
+	u8 fp_used;           /* fp holds the thread's registers, or the hart does (then sstatus.FS in tf is Dirty) */
 	struct hart *fp_hart; /* whose FP registers were last loaded or saved for this thread */
 };
 

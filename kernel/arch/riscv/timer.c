@@ -43,7 +43,7 @@ static u64 ns_to_time(u64 ns)
 	if ((u32)ns_per_tick_32 == 0)
 		return time_base + (ns + tick_ns - 1) / tick_ns;
 	return time_base + ns / NS_PER_SEC * timebase_hz +
-	       (ns % NS_PER_SEC * timebase_hz + NS_PER_SEC - 1) / NS_PER_SEC;
+		(ns % NS_PER_SEC * timebase_hz + NS_PER_SEC - 1) / NS_PER_SEC;
 }
 
 void timer_arm(u64 deadline_ns)
@@ -62,9 +62,9 @@ static bool stimecmp_works(void)
 	long fault = 0;
 
 	__asm__ volatile("1: csrw " CSR_STRING(CSR_STIMECMP) ", %1\n"
-			 "j 3f\n"
-			 "2: li %0, 1\n"
-			 "3:\n" EX_TABLE("1b", "2b")
+							     "j 3f\n"
+							     "2: li %0, 1\n"
+							     "3:\n" EX_TABLE("1b", "2b")
 			 : "+r"(fault)
 			 : "r"(~0ul));
 	return !fault;

@@ -12,7 +12,7 @@ void tlb_flush_kernel(vaddr_t start, vaddr_t end);
 /* True when some hart runs on pt or is about to. */
 bool tlb_pt_in_use(const struct pagetable *pt);
 
-#define ASID_NUMBER(id) ((id) & 0xffff)
+#define ASID_NUMBER(id) ((id)&0xffff)
 /* A number for pt that no other table has in this hart's TLB. Context: interrupts off. */
 u64 asid_take(struct hart *h, struct pagetable *pt);
 /* The hart goes to the kernel's own table, ASID 0. */

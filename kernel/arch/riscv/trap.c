@@ -95,7 +95,7 @@ static enum access access_of(u64 cause)
 
 static void user_page_fault(struct trapframe *tf)
 {
-	struct fault f = { .addr = tf->tval, .access = access_of(tf->cause), .from_user = 1, .pc = tf->pc };
+	struct fault f = {.addr = tf->tval, .access = access_of(tf->cause), .from_user = 1, .pc = tf->pc};
 	enum fault_result result = FAULT_SEGV_MAP;
 
 	if (f.addr < user_end)
@@ -139,7 +139,7 @@ static bool kernel_fault_spurious(const struct trapframe *tf)
 /* A copy from or to user memory faulted: bring the page in, or go on at `fixup`. */
 static void copy_fault(struct trapframe *tf, vaddr_t fixup)
 {
-	struct fault f = { .addr = tf->tval, .access = access_of(tf->cause), .from_user = 0, .pc = tf->pc };
+	struct fault f = {.addr = tf->tval, .access = access_of(tf->cause), .from_user = 0, .pc = tf->pc};
 	struct aspace *as = aspace_current();
 
 	if (!as || current_thread()->faults_off || !(tf->status & SSTATUS_SPIE)) {

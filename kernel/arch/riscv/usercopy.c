@@ -1,11 +1,11 @@
 #include "arch/riscv/usercopy.h"
 
-#define AMO32(insn, addr, arg, err, seen) \
-	__asm__ volatile("csrs sstatus, %4\n" \
-			 "1: " insn ".aqrl %1, %2, (%3)\n" \
-			 "li %0, 0\n" \
+#define AMO32(insn, addr, arg, err, seen)                             \
+	__asm__ volatile("csrs sstatus, %4\n"                         \
+			 "1: " insn ".aqrl %1, %2, (%3)\n"            \
+			 "li %0, 0\n"                                 \
 			 "2: csrc sstatus, %4\n" EX_TABLE("1b", "2b") \
-			 : "+r"(err), "+&r"(seen) \
+			 : "+r"(err), "+&r"(seen)                     \
 			 : "r"(arg), "r"(addr), "r"((u64)SSTATUS_SUM) \
 			 : "memory")
 

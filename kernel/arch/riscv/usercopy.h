@@ -23,38 +23,38 @@ size_t user_clear(vaddr_t dst, size_t n);
 long user_strncpy(char *dst, vaddr_t src, size_t n);
 
 /* One naturally sized word: 0 or -EFAULT. The addresses need not be aligned on machines that allow it. */
-#define USER_WORD(name, type, load, store) \
-	static inline int user_get_##name(vaddr_t addr, type *out) \
-	{ \
-		int err = -EFAULT; \
-		u64 v = 0; \
-\
-		if (unlikely(addr > user_end - sizeof(type))) \
-			return -EFAULT; \
-		__asm__ volatile("csrs sstatus, %3\n" \
-				 "1: " load " %1, 0(%2)\n" \
-				 "li %0, 0\n" \
-				 "2: csrc sstatus, %3\n" EX_TABLE("1b", "2b") \
-				 : "+r"(err), "+r"(v) \
-				 : "r"(addr), "r"((u64)SSTATUS_SUM) \
-				 : "memory"); \
-		*out = (type)v; \
-		return err; \
-	} \
-	static inline int user_put_##name(vaddr_t addr, type value) \
-	{ \
-		int err = -EFAULT; \
-\
-		if (unlikely(addr > user_end - sizeof(type))) \
-			return -EFAULT; \
-		__asm__ volatile("csrs sstatus, %3\n" \
-				 "1: " store " %1, 0(%2)\n" \
-				 "li %0, 0\n" \
-				 "2: csrc sstatus, %3\n" EX_TABLE("1b", "2b") \
-				 : "+r"(err) \
+#define USER_WORD(name, type, load, store)                                      \
+	static inline int user_get_##name(vaddr_t addr, type *out)              \
+	{                                                                       \
+		int err = -EFAULT;                                              \
+		u64 v = 0;                                                      \
+                                                                                \
+		if (unlikely(addr > user_end - sizeof(type)))                   \
+			return -EFAULT;                                         \
+		__asm__ volatile("csrs sstatus, %3\n"                           \
+				 "1: " load " %1, 0(%2)\n"                      \
+				 "li %0, 0\n"                                   \
+				 "2: csrc sstatus, %3\n" EX_TABLE("1b", "2b")   \
+				 : "+r"(err), "+r"(v)                           \
+				 : "r"(addr), "r"((u64)SSTATUS_SUM)             \
+				 : "memory");                                   \
+		*out = (type)v;                                                 \
+		return err;                                                     \
+	}                                                                       \
+	static inline int user_put_##name(vaddr_t addr, type value)             \
+	{                                                                       \
+		int err = -EFAULT;                                              \
+                                                                                \
+		if (unlikely(addr > user_end - sizeof(type)))                   \
+			return -EFAULT;                                         \
+		__asm__ volatile("csrs sstatus, %3\n"                           \
+				 "1: " store " %1, 0(%2)\n"                     \
+				 "li %0, 0\n"                                   \
+				 "2: csrc sstatus, %3\n" EX_TABLE("1b", "2b")   \
+				 : "+r"(err)                                    \
 				 : "r"(value), "r"(addr), "r"((u64)SSTATUS_SUM) \
-				 : "memory"); \
-		return err; \
+				 : "memory");                                   \
+		return err;                                                     \
 	}
 
 USER_WORD(u8, u8, "lbu", "sb")

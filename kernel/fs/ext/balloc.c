@@ -2,7 +2,7 @@
 #include "fs/ext/ext.h"
 #include "lib/bitmap.h"
 
-#define SHORT_RUN 8u   /* right behind the goal, this many will do */
+#define SHORT_RUN  8u  /* right behind the goal, this many will do */
 #define DECENT_RUN 16u /* in a group other than the goal's, this many are worth it on the first round */
 
 /* The best run of at most `want` clear bits: the first that is long enough from `from` on, then from 0. Its length, or 0. */
@@ -78,7 +78,7 @@ static u64 blocks_available(const struct ext_fs *fs)
 	const struct cred *cred = cred_current();
 
 	if (cred->fsuid == 0 || cred->fsuid == fs->super->def_resuid ||
-	    (fs->super->def_resgid && cred_in_group(fs->super->def_resgid)))
+		(fs->super->def_resgid && cred_in_group(fs->super->def_resgid)))
 		return fs->free_blocks;
 	return fs->free_blocks > fs->reserved_blocks ? fs->free_blocks - fs->reserved_blocks : 0;
 }

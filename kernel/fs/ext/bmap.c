@@ -10,9 +10,9 @@
 #define MAX_LEVELS 4u
 
 struct bmap_path {
-	u32 levels;          /* 1 … 4: pointers to follow */
+	u32 levels; /* 1 … 4: pointers to follow */
 	u32 off[MAX_LEVELS];
-	u64 rel;             /* block number within the tree of off[0] */
+	u64 rel; /* block number within the tree of off[0] */
 };
 
 /* -EFBIG: out of reach. */
@@ -186,7 +186,7 @@ static int chain_make(struct ext_fs *fs, struct bmap_chain *c, u32 nr, u64 goal)
 
 /* Fills and links what was allocated; nothing fails here. */
 static void bmap_commit(struct inode *inode, const struct bmap_path *p, struct bmap_table *t, u32 level,
-			struct bmap_chain *c, const struct ext_mapping *m)
+	struct bmap_chain *c, const struct ext_mapping *m)
 {
 	u32 *slot = &t->slots[p->off[level]];
 	u32 *leaf = slot;
@@ -300,8 +300,8 @@ static int free_tree(struct inode *inode, u32 *slot, u32 level, u64 from)
 		free_leaves(inode, t.slots, (u32)from, nr);
 	} else {
 		for (u32 i = (u32)(from >> shift); i < nr && err == 0; i++) {
-			err = free_tree(inode, &t.slots[i], level - 1,
-					i == from >> shift ? from & ((1ul << shift) - 1) : 0);
+			err = free_tree(
+				inode, &t.slots[i], level - 1, i == from >> shift ? from & ((1ul << shift) - 1) : 0);
 			sched_point();
 		}
 	}
@@ -332,7 +332,8 @@ int ext_bmap_truncate(struct inode *inode, u64 first)
 		u64 span = 1ul << (fs->addr_bits * level);
 
 		if (first < base + span)
-			err = free_tree(inode, &block[EXT_NDIR_BLOCKS + level - 1], level, first > base ? first - base : 0);
+			err = free_tree(
+				inode, &block[EXT_NDIR_BLOCKS + level - 1], level, first > base ? first - base : 0);
 		base += span;
 	}
 	ext_raw_dirty(inode);

@@ -28,7 +28,8 @@ static inline int entry_ok(const struct ext_fs *fs, const struct ext_dirent *de,
 	u32 rec_len = de->rec_len;
 
 	return rec_len >= ext_dirent_len(1) && rec_len % 4 == 0 && rec_len <= fs->block_size - off &&
-	       (de->inode == 0 || (ext_dirent_len(de->name_len) <= rec_len && de->name_len && de->inode <= fs->inodes_count));
+		(de->inode == 0 ||
+			(ext_dirent_len(de->name_len) <= rec_len && de->name_len && de->inode <= fs->inodes_count));
 }
 
 static int entry_bad(struct inode *dir, u32 lblk, u32 off)
@@ -101,7 +102,8 @@ static int find_linear(struct inode *dir, const struct qstr *name, struct ext_di
 	return -ENOENT;
 }
 
-static int find_indexed(struct inode *dir, const struct ext_dirindex *ix, const struct qstr *name, struct ext_dirpos *pos)
+static int find_indexed(
+	struct inode *dir, const struct ext_dirindex *ix, const struct qstr *name, struct ext_dirpos *pos)
 {
 	struct ext_fs *fs = ext_inode_fs(dir);
 	u32 hash = ext_name_hash(name->name, name->len), cursor = 0;
@@ -163,8 +165,13 @@ int ext_dir_find(struct inode *dir, const struct qstr *name, struct ext_dirpos *
 
 static inline u8 file_type(const struct ext_fs *fs, u32 mode)
 {
-	static const u8 types[16] = {[S_IFREG >> 12] = 1, [S_IFDIR >> 12] = 2,	[S_IFCHR >> 12] = 3, [S_IFBLK >> 12] = 4,
-				     [S_IFIFO >> 12] = 5, [S_IFSOCK >> 12] = 6, [S_IFLNK >> 12] = 7};
+	static const u8 types[16] = {[S_IFREG >> 12] = 1,
+		[S_IFDIR >> 12] = 2,
+		[S_IFCHR >> 12] = 3,
+		[S_IFBLK >> 12] = 4,
+		[S_IFIFO >> 12] = 5,
+		[S_IFSOCK >> 12] = 6,
+		[S_IFLNK >> 12] = 7};
 
 	return fs->incompat & EXT_INCOMPAT_FILETYPE ? types[(mode & S_IFMT) >> 12] : 0;
 }
@@ -176,7 +183,8 @@ static void dir_changed(struct inode *dir)
 }
 
 /* Room for `need` bytes in a block from `off` on: the record that has it, or NULL; -errno in *err. */
-static struct ext_dirent *block_find_room(struct inode *dir, const struct buf *b, u32 lblk, u32 *off, u32 need, int *err)
+static struct ext_dirent *block_find_room(
+	struct inode *dir, const struct buf *b, u32 lblk, u32 *off, u32 need, int *err)
 {
 	struct ext_fs *fs = ext_inode_fs(dir);
 
@@ -397,7 +405,8 @@ int ext_dir_is_empty(struct inode *dir)
 
 static u8 dirent_dtype(const struct ext_fs *fs, const struct ext_dirent *de)
 {
-	static const u8 dtypes[8] = {0, 8 /* REG */, 4 /* DIR */, 2 /* CHR */, 6 /* BLK */, 1 /* FIFO */, 12 /* SOCK */, 10 /* LNK */};
+	static const u8 dtypes[8] = {
+		0, 8 /* REG */, 4 /* DIR */, 2 /* CHR */, 6 /* BLK */, 1 /* FIFO */, 12 /* SOCK */, 10 /* LNK */};
 
 	return (fs->incompat & EXT_INCOMPAT_FILETYPE) && de->file_type < 8 ? dtypes[de->file_type] : 0;
 }
@@ -425,7 +434,8 @@ static int ext_iterate(struct file *f, struct dir_sink *sink)
 				break;
 			}
 			if (base + off >= (u64)f->pos) {
-				full = de->inode && sink->emit(sink, de->name, de->name_len, de->inode, dirent_dtype(fs, de), next);
+				full = de->inode &&
+					sink->emit(sink, de->name, de->name_len, de->inode, dirent_dtype(fs, de), next);
 				if (full)
 					break;
 				f->pos = (s64)next;

@@ -10,7 +10,7 @@
 #include "fs/ext/dir.h"
 #include "mm/slab.h"
 
-#define TOMB 1ul
+#define TOMB      1ul
 #define MIN_SLOTS 256u
 #define MAX_SLOTS (256u * 1024)
 

@@ -7,39 +7,39 @@
 
 #include "lib/types.h"
 
-#define EXT_MAGIC 0xef53
-#define EXT_ROOT_INO 2u
-#define EXT_GOOD_OLD_FIRST_INO 11u
+#define EXT_MAGIC               0xef53
+#define EXT_ROOT_INO            2u
+#define EXT_GOOD_OLD_FIRST_INO  11u
 #define EXT_GOOD_OLD_INODE_SIZE 128u
 
 /* s_state */
 #define EXT_STATE_VALID 1u
 #define EXT_STATE_ERROR 2u
 
-#define EXT_COMPAT_HAS_JOURNAL 0x4u
-#define EXT_COMPAT_DIR_INDEX 0x20u
+#define EXT_COMPAT_HAS_JOURNAL   0x4u
+#define EXT_COMPAT_DIR_INDEX     0x20u
 #define EXT_COMPAT_SPARSE_SUPER2 0x200u
 
 #define EXT_INCOMPAT_FILETYPE 0x2u
-#define EXT_INCOMPAT_RECOVER 0x4u
-#define EXT_INCOMPAT_META_BG 0x10u
-#define EXT_INCOMPAT_EXTENTS 0x40u
-#define EXT_INCOMPAT_64BIT 0x80u
-#define EXT_INCOMPAT_FLEX_BG 0x200u
-#define EXT_INCOMPAT_SUPPORTED \
-	(EXT_INCOMPAT_FILETYPE | EXT_INCOMPAT_RECOVER | EXT_INCOMPAT_META_BG | EXT_INCOMPAT_EXTENTS | EXT_INCOMPAT_64BIT | \
-	 EXT_INCOMPAT_FLEX_BG)
+#define EXT_INCOMPAT_RECOVER  0x4u
+#define EXT_INCOMPAT_META_BG  0x10u
+#define EXT_INCOMPAT_EXTENTS  0x40u
+#define EXT_INCOMPAT_64BIT    0x80u
+#define EXT_INCOMPAT_FLEX_BG  0x200u
+#define EXT_INCOMPAT_SUPPORTED                                                                        \
+	(EXT_INCOMPAT_FILETYPE | EXT_INCOMPAT_RECOVER | EXT_INCOMPAT_META_BG | EXT_INCOMPAT_EXTENTS | \
+		EXT_INCOMPAT_64BIT | EXT_INCOMPAT_FLEX_BG)
 
 #define EXT_RO_SPARSE_SUPER 0x1u
-#define EXT_RO_LARGE_FILE 0x2u
-#define EXT_RO_BTREE_DIR 0x4u /* never used by anyone */
-#define EXT_RO_HUGE_FILE 0x8u
-#define EXT_RO_GDT_CSUM 0x10u
-#define EXT_RO_DIR_NLINK 0x20u
-#define EXT_RO_EXTRA_ISIZE 0x40u
-#define EXT_RO_SUPPORTED \
-	(EXT_RO_SPARSE_SUPER | EXT_RO_LARGE_FILE | EXT_RO_BTREE_DIR | EXT_RO_HUGE_FILE | EXT_RO_GDT_CSUM | EXT_RO_DIR_NLINK | \
-	 EXT_RO_EXTRA_ISIZE)
+#define EXT_RO_LARGE_FILE   0x2u
+#define EXT_RO_BTREE_DIR    0x4u /* never used by anyone */
+#define EXT_RO_HUGE_FILE    0x8u
+#define EXT_RO_GDT_CSUM     0x10u
+#define EXT_RO_DIR_NLINK    0x20u
+#define EXT_RO_EXTRA_ISIZE  0x40u
+#define EXT_RO_SUPPORTED                                                                                   \
+	(EXT_RO_SPARSE_SUPER | EXT_RO_LARGE_FILE | EXT_RO_BTREE_DIR | EXT_RO_HUGE_FILE | EXT_RO_GDT_CSUM | \
+		EXT_RO_DIR_NLINK | EXT_RO_EXTRA_ISIZE)
 
 struct ext_disk_super { /* at byte 1024 */
 	u32 inodes_count;
@@ -138,17 +138,17 @@ struct ext_group_desc { /* the first half, 32 bytes, without 64BIT */
 static_assert(sizeof(struct ext_group_desc) == 64, "ext group descriptor");
 
 #define EXT_NDIR_BLOCKS 12u
-#define EXT_N_BLOCKS 15u
+#define EXT_N_BLOCKS    15u
 
 /* i_flags */
-#define EXT_FL_SYNC 0x8u
-#define EXT_FL_IMMUTABLE 0x10u
-#define EXT_FL_APPEND 0x20u
-#define EXT_FL_INDEX 0x1000u
-#define EXT_FL_HUGE_FILE 0x40000u
-#define EXT_FL_EXTENTS 0x80000u
+#define EXT_FL_SYNC        0x8u
+#define EXT_FL_IMMUTABLE   0x10u
+#define EXT_FL_APPEND      0x20u
+#define EXT_FL_INDEX       0x1000u
+#define EXT_FL_HUGE_FILE   0x40000u
+#define EXT_FL_EXTENTS     0x80000u
 #define EXT_FL_INLINE_DATA 0x10000000u
-#define EXT_FL_INHERIT 0xc0u /* a new inode takes over from its directory: nodump, noatime */
+#define EXT_FL_INHERIT     0xc0u /* a new inode takes over from its directory: nodump, noatime */
 
 struct ext_disk_inode {
 	u16 mode;
@@ -187,9 +187,9 @@ struct ext_disk_inode {
 static_assert(offsetof(struct ext_disk_inode, block) == 40, "ext inode");
 static_assert(offsetof(struct ext_disk_inode, extra_isize) == 128, "ext inode");
 
-#define EXT_EXTENT_MAGIC 0xf30a
-#define EXT_EXTENT_MAX_DEPTH 5u
-#define EXT_EXTENT_MAX_LEN 32768u
+#define EXT_EXTENT_MAGIC         0xf30a
+#define EXT_EXTENT_MAX_DEPTH     5u
+#define EXT_EXTENT_MAX_LEN       32768u
 #define EXT_EXTENT_MAX_UNWRITTEN 32767u
 
 struct ext_extent_header {

@@ -33,9 +33,9 @@
 
 struct ext_fs {
 	struct superblock *sb;
-	struct buf super_buf;          /* held */
-	struct ext_disk_super *super;  /* in it */
-	struct buf *gdt;               /* nr_gdt, held */
+	struct buf super_buf;         /* held */
+	struct ext_disk_super *super; /* in it */
+	struct buf *gdt;              /* nr_gdt, held */
 	u32 nr_gdt;
 	u32 block_size, block_bits;
 	u32 nr_groups, blocks_per_group, inodes_per_group;
@@ -44,35 +44,35 @@ struct ext_fs {
 	u32 addr_per_block, addr_bits; /* of an indirect block */
 	u64 blocks_count, reserved_blocks;
 	u32 compat, incompat, ro_compat;
-	u16 csum_seed;                 /* crc16 of the uuid */
-	u16 mount_state;               /* s_state as it was found */
-	u32 force_rdonly;              /* why-not is in the log: no remount for writing */
+	u16 csum_seed;    /* crc16 of the uuid */
+	u16 mount_state;  /* s_state as it was found */
+	u32 force_rdonly; /* why-not is in the log: no remount for writing */
 	u32 errors_continue;
-	u32 orphan_scan;               /* inodes without links may be read now */
+	u32 orphan_scan; /* inodes without links may be read now */
 	struct mutex alloc_lock;
-	u64 free_blocks, free_inodes;  /* [alloc_lock] */
-	u32 *inode_hint;               /* by group: no free inode below this bit [alloc_lock] */
-	u8 *group_checked;             /* by group: bitmaps were looked at [alloc_lock] */
+	u64 free_blocks, free_inodes; /* [alloc_lock] */
+	u32 *inode_hint;              /* by group: no free inode below this bit [alloc_lock] */
+	u8 *group_checked;            /* by group: bitmaps were looked at [alloc_lock] */
 	u32 next_generation;
 	struct mutex orphan_lock;
-	struct list orphans;           /* ext_inode.orphan_link, newest first [orphan_lock] */
+	struct list orphans; /* ext_inode.orphan_link, newest first [orphan_lock] */
 };
 
 struct ext_dirindex;
 
 struct ext_inode {
 	struct inode *inode;
-	struct buf ibuf;               /* held while the inode lives; frame NULL: not read yet */
-	struct ext_disk_inode *raw;    /* in it */
+	struct buf ibuf;            /* held while the inode lives; frame NULL: not read yet */
+	struct ext_disk_inode *raw; /* in it */
 	struct rwlock map_lock;
 	u32 group;
-	u32 next_lblk;                 /* the block after the last one allocated … */
-	u64 next_pblk;                 /* … and where it should lie; 0: unknown [map_lock] */
-	u32 trim_pending;              /* blocks beyond the end of file could not be freed yet [inode->lock] */
-	struct list orphan_link;       /* [fs->orphan_lock] */
+	u32 next_lblk;           /* the block after the last one allocated … */
+	u64 next_pblk;           /* … and where it should lie; 0: unknown [map_lock] */
+	u32 trim_pending;        /* blocks beyond the end of file could not be freed yet [inode->lock] */
+	struct list orphan_link; /* [fs->orphan_lock] */
 	/* directories [inode->lock] */
-	u32 insert_blk, insert_off;    /* where there may be room */
-	struct ext_dirindex *index;    /* names in memory, or NULL */
+	u32 insert_blk, insert_off; /* where there may be room */
+	struct ext_dirindex *index; /* names in memory, or NULL */
 };
 
 static inline struct ext_fs *ext_fs(const struct superblock *sb)

@@ -63,8 +63,8 @@ static void path_put(struct ext_path *p)
 
 static int node_ok(const struct ext_extent_header *h, u32 depth, u32 capacity)
 {
-	return h->magic == EXT_EXTENT_MAGIC && h->depth == depth && h->max <= capacity && h->max > 0 && h->entries <= h->max &&
-	       (depth == 0 || h->entries > 0);
+	return h->magic == EXT_EXTENT_MAGIC && h->depth == depth && h->max <= capacity && h->max > 0 &&
+		h->entries <= h->max && (depth == 0 || h->entries > 0);
 }
 
 /* Reads the child that node `level` points to at its pos. */
@@ -158,7 +158,8 @@ int ext_extent_map(struct inode *inode, u32 lblk, u32 max, struct ext_mapping *m
 			m->len = (u32)MIN((u64)max, extent_end(ex) - lblk);
 			m->unwritten = (u32)extent_unwritten(ex);
 			if (!ext_blocks_ok(fs, m->pblk, m->len))
-				err = ext_error(fs, "inode %lu: block %u is at %lu, out of place", inode->ino, lblk, m->pblk);
+				err = ext_error(
+					fs, "inode %lu: block %u is at %lu, out of place", inode->ino, lblk, m->pblk);
 			goto out_put;
 		}
 	}
@@ -281,8 +282,8 @@ static u32 max_len(int unwritten)
 static int extents_join(const struct ext_extent *a, const struct ext_extent *b)
 {
 	return extent_unwritten(a) == extent_unwritten(b) && extent_end(a) == b->block &&
-	       extent_start(a) + extent_len(a) == extent_start(b) &&
-	       extent_len(a) + extent_len(b) <= max_len(extent_unwritten(a));
+		extent_start(a) + extent_len(a) == extent_start(b) &&
+		extent_len(a) + extent_len(b) <= max_len(extent_unwritten(a));
 }
 
 /* The first key of the leaf became smaller: so do the index entries that lead to it. */

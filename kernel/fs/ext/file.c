@@ -368,8 +368,7 @@ static s64 find_data(struct inode *inode, u64 off, int whence)
 static s64 ext_seek(struct file *f, s64 off, int whence)
 {
 	switch (whence) {
-	case SEEK_FROM_START:
-		break;
+	case SEEK_FROM_START: break;
 	case SEEK_FROM_HERE:
 		if (__builtin_add_overflow(off, f->pos, &off))
 			return -EOVERFLOW;
@@ -384,8 +383,7 @@ static s64 ext_seek(struct file *f, s64 off, int whence)
 		if (off < 0)
 			return off;
 		break;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 	if (off < 0 || (u64)off > f->inode->sb->max_size)
 		return -EINVAL;

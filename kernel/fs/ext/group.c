@@ -145,8 +145,8 @@ void ext_set_itable_unused(const struct ext_fs *fs, struct ext_group_desc *gd, u
 /* CRC-16, polynomial 0x8005 reflected, four bits a step. */
 u16 ext_crc16(u16 crc, const void *data, size_t len)
 {
-	static const u16 nibble[16] = {0x0000, 0xcc01, 0xd801, 0x1400, 0xf001, 0x3c00, 0x2800, 0xe401,
-				       0xa001, 0x6c00, 0x7800, 0xb401, 0x5000, 0x9c01, 0x8801, 0x4400};
+	static const u16 nibble[16] = {0x0000, 0xcc01, 0xd801, 0x1400, 0xf001, 0x3c00, 0x2800, 0xe401, 0xa001, 0x6c00,
+		0x7800, 0xb401, 0x5000, 0x9c01, 0x8801, 0x4400};
 	const u8 *p = data;
 
 	while (len--) {
@@ -231,11 +231,12 @@ static int check_block_bitmap(struct ext_fs *fs, u32 g, const u64 *map)
 		if (own[i] >= first && own[i] < first + nr && !bitmap_test(map, own[i] - first))
 			return ext_error(fs, "group %u: its bitmap says that its own metadata is free", g);
 	if (range_within(table, fs->itable_blocks, first, first + nr) &&
-	    bitmap_find_clear(map, table - first + fs->itable_blocks, table - first) < table - first + fs->itable_blocks)
+		bitmap_find_clear(map, table - first + fs->itable_blocks, table - first) <
+			table - first + fs->itable_blocks)
 		return ext_error(fs, "group %u: its bitmap says that its inode table is free", g);
 	if (nr - bitmap_count(map, nr) != ext_free_blocks_of(fs, gd))
 		return ext_error(fs, "group %u: %u blocks are free, its descriptor says %u", g,
-				 nr - (u32)bitmap_count(map, nr), ext_free_blocks_of(fs, gd));
+			nr - (u32)bitmap_count(map, nr), ext_free_blocks_of(fs, gd));
 	return 0;
 }
 
@@ -295,7 +296,7 @@ int ext_inode_bitmap_read(struct ext_fs *fs, u32 g, struct buf *out)
 		map = (u64 *)(void *)out->data;
 		if (nr - bitmap_count(map, nr) != ext_free_inodes_of(fs, gd))
 			err = ext_error(fs, "group %u: %u inodes are free, its descriptor says %u", g,
-					nr - (u32)bitmap_count(map, nr), ext_free_inodes_of(fs, gd));
+				nr - (u32)bitmap_count(map, nr), ext_free_inodes_of(fs, gd));
 		fs->group_checked[g] |= CHECKED_INODES;
 	}
 	if (err < 0)
@@ -316,6 +317,6 @@ int ext_blocks_ok(struct ext_fs *fs, u64 start, u64 n)
 	gd = ext_group(fs, g);
 	table = ext_inode_table(fs, gd);
 	return !range_overlaps(start, start + n, table, table + fs->itable_blocks) &&
-	       !range_overlaps(start, start + n, ext_block_bitmap(fs, gd), ext_block_bitmap(fs, gd) + 1) &&
-	       !range_overlaps(start, start + n, ext_inode_bitmap(fs, gd), ext_inode_bitmap(fs, gd) + 1);
+		!range_overlaps(start, start + n, ext_block_bitmap(fs, gd), ext_block_bitmap(fs, gd) + 1) &&
+		!range_overlaps(start, start + n, ext_inode_bitmap(fs, gd), ext_inode_bitmap(fs, gd) + 1);
 }

@@ -104,7 +104,8 @@ static u32 choose_dir_group(struct ext_fs *fs, const struct inode *dir)
 		if (dir->ino != EXT_ROOT_INO) {
 			if (inodes > 0 && inodes >= avg_inodes / 2 && blocks >= avg_blocks / 2)
 				return g;
-		} else if (inodes > 0 && inodes >= avg_inodes && blocks >= avg_blocks && ext_used_dirs_of(fs, gd) < best_dirs) {
+		} else if (inodes > 0 && inodes >= avg_inodes && blocks >= avg_blocks &&
+			ext_used_dirs_of(fs, gd) < best_dirs) {
 			best = g;
 			best_dirs = ext_used_dirs_of(fs, gd);
 		}

@@ -73,13 +73,15 @@ static int inode_locate(struct inode *inode)
 /* ---- attributes ---- */
 
 /* Does the disk inode reach up to and with this field? */
-#define HAS_EXTRA(fs, raw, field) \
-	((fs)->inode_size > EXT_GOOD_OLD_INODE_SIZE && \
-	 offsetof(struct ext_disk_inode, field) + sizeof((raw)->field) <= EXT_GOOD_OLD_INODE_SIZE + (size_t)(raw)->extra_isize)
+#define HAS_EXTRA(fs, raw, field)                                                \
+	((fs)->inode_size > EXT_GOOD_OLD_INODE_SIZE &&                           \
+		offsetof(struct ext_disk_inode, field) + sizeof((raw)->field) <= \
+			EXT_GOOD_OLD_INODE_SIZE + (size_t)(raw)->extra_isize)
 
 static struct timespec64 time_decode(u32 sec, u32 extra)
 {
-	return (struct timespec64){.sec = (s64)(s32)sec + ((s64)(extra & 3) << 32), .nsec = MIN(extra >> 2, 999999999u)};
+	return (struct timespec64){
+		.sec = (s64)(s32)sec + ((s64)(extra & 3) << 32), .nsec = MIN(extra >> 2, 999999999u)};
 }
 
 static u32 time_extra(struct timespec64 t)
@@ -128,17 +130,18 @@ static int inode_sane(const struct inode *inode, const struct ext_disk_inode *ra
 	struct ext_fs *fs = ext_inode_fs(inode);
 	u32 type = inode->mode & S_IFMT;
 
-	if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK && type != S_IFCHR && type != S_IFBLK && type != S_IFIFO &&
-	    type != S_IFSOCK)
+	if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK && type != S_IFCHR && type != S_IFBLK &&
+		type != S_IFIFO && type != S_IFSOCK)
 		return 0;
-	if (S_ISDIR(type) && (inode->size == 0 || inode->size % fs->block_size || inode->size >> fs->block_bits >= 1ul << 32))
+	if (S_ISDIR(type) &&
+		(inode->size == 0 || inode->size % fs->block_size || inode->size >> fs->block_bits >= 1ul << 32))
 		return 0;
 	if (inode->size > (u64)INT64_MAX || (raw->flags & EXT_FL_INLINE_DATA))
 		return 0;
 	if ((raw->flags & EXT_FL_EXTENTS) && !(fs->incompat & EXT_INCOMPAT_EXTENTS))
 		return 0;
 	return fs->inode_size == EXT_GOOD_OLD_INODE_SIZE ||
-	       (raw->extra_isize <= fs->inode_size - EXT_GOOD_OLD_INODE_SIZE && raw->extra_isize % 4 == 0);
+		(raw->extra_isize <= fs->inode_size - EXT_GOOD_OLD_INODE_SIZE && raw->extra_isize % 4 == 0);
 }
 
 int ext_inode_read(struct inode *inode)
@@ -256,12 +259,8 @@ void ext_inode_set_ops(struct inode *inode)
 		inode->ops = &ext_dir_ops;
 		inode->fops = &ext_dir_file_ops;
 		break;
-	case S_IFLNK:
-		inode->ops = &ext_symlink_ops;
-		break;
-	default:
-		inode->ops = &ext_special_ops;
-		break;
+	case S_IFLNK: inode->ops = &ext_symlink_ops; break;
+	default: inode->ops = &ext_special_ops; break;
 	}
 }
 

@@ -55,7 +55,8 @@ static u64 choose_goal(struct inode *inode, u32 lblk)
 	return ext_group_first_block(ext_inode_fs(inode), ei->group);
 }
 
-static int alloc_extent(struct inode *inode, u32 lblk, u32 count, enum ext_alloc_kind kind, u64 goal, struct ext_mapping *m)
+static int alloc_extent(
+	struct inode *inode, u32 lblk, u32 count, enum ext_alloc_kind kind, u64 goal, struct ext_mapping *m)
 {
 	struct ext_fs *fs = ext_inode_fs(inode);
 	u32 max = kind == EXT_ALLOC_UNWRITTEN ? EXT_EXTENT_MAX_UNWRITTEN : EXT_EXTENT_MAX_LEN;

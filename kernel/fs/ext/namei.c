@@ -147,7 +147,7 @@ static int ext_readlink(struct inode *inode, char *buf, size_t size)
 		return ext_error(ext_inode_fs(inode), "symbolic link %lu has a length of %lu", inode->ino, len);
 	len = MIN(len, size - 1);
 	if (inode->size < FAST_TARGET_MAX && !(ei->raw->flags & EXT_FL_EXTENTS) &&
-	    inode->blocks == (ei->raw->file_acl_lo ? inode->sb->block_size / 512 : 0)) {
+		inode->blocks == (ei->raw->file_acl_lo ? inode->sb->block_size / 512 : 0)) {
 		memcpy(buf, ei->raw->block, len);
 	} else {
 		err = ext_map(inode, 0, 1, &m);
@@ -329,7 +329,7 @@ static int rename_over(struct rename *r, const struct qstr *new_name)
 }
 
 static int ext_rename(struct inode *old_dir, const struct qstr *old_name, struct inode *moved, struct inode *new_dir,
-		      const struct qstr *new_name, struct inode *victim, u32 flags)
+	const struct qstr *new_name, struct inode *victim, u32 flags)
 {
 	struct rename r = {.old_dir = old_dir, .new_dir = new_dir, .moved = moved, .victim = victim};
 	int err = find_into(old_dir, old_name, &r.old_pos);

@@ -41,12 +41,29 @@ static struct fs_type ext2_type, ext3_type, ext4_type;
 static const struct {
 	u32 bit;
 	const char *name;
-} incompat_names[] = {
-	{0x1, "compression"},	{0x8, "journal_dev"}, {0x100, "mmp"},	       {0x400, "ea_inode"},  {0x1000, "dirdata"},
-	{0x2000, "metadata_csum_seed"}, {0x4000, "large_dir"}, {0x8000, "inline_data"}, {0x10000, "encrypt"}, {0x20000, "casefold"},
-}, ro_names[] = {
-	{0x80, "has_snapshot"}, {0x100, "quota"},    {0x200, "bigalloc"}, {0x400, "metadata_csum"}, {0x800, "replica"},
-	{0x1000, "read-only"},	{0x2000, "project"}, {0x8000, "verity"},  {0x10000, "orphan_present"},
+} incompat_names[] =
+	{
+		{0x1, "compression"},
+		{0x8, "journal_dev"},
+		{0x100, "mmp"},
+		{0x400, "ea_inode"},
+		{0x1000, "dirdata"},
+		{0x2000, "metadata_csum_seed"},
+		{0x4000, "large_dir"},
+		{0x8000, "inline_data"},
+		{0x10000, "encrypt"},
+		{0x20000, "casefold"},
+},
+  ro_names[] = {
+	  {0x80, "has_snapshot"},
+	  {0x100, "quota"},
+	  {0x200, "bigalloc"},
+	  {0x400, "metadata_csum"},
+	  {0x800, "replica"},
+	  {0x1000, "read-only"},
+	  {0x2000, "project"},
+	  {0x8000, "verity"},
+	  {0x10000, "orphan_present"},
 };
 
 static void name_features(char *text, size_t size, u32 bits, int incompat)
@@ -101,7 +118,8 @@ static int check_features(struct ext_fs *fs)
 		fs->force_rdonly = 1;
 	}
 	if (fs->incompat & EXT_INCOMPAT_RECOVER) {
-		pr_warn("ext (%s): read-only, because its journal holds changes that are not carried out: run e2fsck", dev);
+		pr_warn("ext (%s): read-only, because its journal holds changes that are not carried out: run e2fsck",
+			dev);
 		fs->force_rdonly = 1;
 	}
 	return 0;
@@ -154,7 +172,8 @@ static int check_sizes(struct ext_fs *fs)
 		return bad_super(fs, "odd first block");
 	if (fs->blocks_per_group == 0 || fs->blocks_per_group > bits || fs->blocks_per_group % 8)
 		return bad_super(fs, "odd group size");
-	if (fs->inodes_per_group == 0 || fs->inodes_per_group > bits || fs->inodes_per_group % (fs->block_size / fs->inode_size))
+	if (fs->inodes_per_group == 0 || fs->inodes_per_group > bits ||
+		fs->inodes_per_group % (fs->block_size / fs->inode_size))
 		return bad_super(fs, "odd number of inodes in a group");
 	if (fs->blocks_count <= fs->first_data_block + 1 || fs->blocks_count > device)
 		return bad_super(fs, "it is larger than its device");
@@ -202,8 +221,8 @@ static int check_group(struct ext_fs *fs, u32 g)
 	u64 first = fs->first_data_block, table = ext_inode_table(fs, gd);
 
 	if (ext_block_bitmap(fs, gd) <= first || ext_block_bitmap(fs, gd) >= fs->blocks_count ||
-	    ext_inode_bitmap(fs, gd) <= first || ext_inode_bitmap(fs, gd) >= fs->blocks_count || table <= first ||
-	    table >= fs->blocks_count || fs->itable_blocks > fs->blocks_count - table)
+		ext_inode_bitmap(fs, gd) <= first || ext_inode_bitmap(fs, gd) >= fs->blocks_count || table <= first ||
+		table >= fs->blocks_count || fs->itable_blocks > fs->blocks_count - table)
 		return bad_super(fs, "a group descriptor points out of the file system");
 	if (ext_free_blocks_of(fs, gd) > fs->blocks_per_group || ext_free_inodes_of(fs, gd) > fs->inodes_per_group)
 		return bad_super(fs, "a group descriptor counts more than there is");
@@ -299,7 +318,7 @@ static int begin_writing(struct ext_fs *fs)
 static int end_writing(struct ext_fs *fs)
 {
 	fs->super->state = (u16)((fs->mount_state & (EXT_STATE_VALID | EXT_STATE_ERROR)) |
-				 (fs->super->state & ~(EXT_STATE_VALID)));
+		(fs->super->state & ~(EXT_STATE_VALID)));
 	super_update(fs);
 	return super_flush(fs);
 }

@@ -10,7 +10,7 @@
 #include "proc/procfs/system.h"
 
 #define RDEV_MAJOR(rdev) ((rdev) >> 8 & 0xfff)
-#define RDEV_MINOR(rdev) (((rdev) & 0xff) | ((rdev) >> 12 & 0xfff00))
+#define RDEV_MINOR(rdev) (((rdev)&0xff) | ((rdev) >> 12 & 0xfff00))
 
 /* Counts are kept for each source, over all harts: one column. */
 int show_interrupts(struct text *t, const struct proc_node *n)
@@ -29,7 +29,8 @@ int show_partitions(struct text *t, const struct proc_node *n)
 {
 	text_puts(t, "major minor  #blocks  name\n\n");
 	for (struct blkdev *bd = blk_next(NULL); bd; bd = blk_next(bd))
-		text_printf(t, "%4u  %7u %10lu %s\n", RDEV_MAJOR(bd->rdev), RDEV_MINOR(bd->rdev), bd->nr_sectors / 2, bd->name);
+		text_printf(t, "%4u  %7u %10lu %s\n", RDEV_MAJOR(bd->rdev), RDEV_MINOR(bd->rdev), bd->nr_sectors / 2,
+			bd->name);
 	return 0;
 }
 
@@ -37,9 +38,9 @@ int show_partitions(struct text *t, const struct proc_node *n)
 int show_diskstats(struct text *t, const struct proc_node *n)
 {
 	for (struct blkdev *bd = blk_next(NULL); bd; bd = blk_next(bd))
-		text_printf(t, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0\n", RDEV_MAJOR(bd->rdev), RDEV_MINOR(bd->rdev), bd->name,
-			    READ_ONCE(bd->nr_reads), READ_ONCE(bd->sectors_read), READ_ONCE(bd->nr_writes),
-			    READ_ONCE(bd->sectors_written));
+		text_printf(t, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0\n", RDEV_MAJOR(bd->rdev), RDEV_MINOR(bd->rdev),
+			bd->name, READ_ONCE(bd->nr_reads), READ_ONCE(bd->sectors_read), READ_ONCE(bd->nr_writes),
+			READ_ONCE(bd->sectors_written));
 	return 0;
 }
 
@@ -48,7 +49,12 @@ static const struct {
 	u32 major;
 	const char *name;
 } major_names[] = {
-	{1, "mem"}, {4, "ttyS"}, {5, "/dev/tty"}, {10, "misc"}, {136, "pts"}, {254, "rtc"},
+	{1, "mem"},
+	{4, "ttyS"},
+	{5, "/dev/tty"},
+	{10, "misc"},
+	{136, "pts"},
+	{254, "rtc"},
 };
 
 static bool major_in_use(u32 major)

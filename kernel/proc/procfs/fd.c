@@ -102,10 +102,16 @@ static int show_fdinfo(struct text *t, const struct proc_node *n)
 /* ---- directories ---- */
 
 static const struct proc_entry fd_entry = {
-	.name = "fd", .mode = S_IFLNK | 0700, .follow = fd_follow, .readlink = fd_readlink,
+	.name = "fd",
+	.mode = S_IFLNK | 0700,
+	.follow = fd_follow,
+	.readlink = fd_readlink,
 };
 static const struct proc_entry fdinfo_entry = {
-	.name = "fdinfo", .mode = S_IFREG | 0444, .flags = ENTRY_PRIVATE, .show = show_fdinfo,
+	.name = "fdinfo",
+	.mode = S_IFREG | 0444,
+	.flags = ENTRY_PRIVATE,
+	.show = show_fdinfo,
 };
 
 static int fd_number(const struct proc_node *dir, u64 number, struct proc_node *child)

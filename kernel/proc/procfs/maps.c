@@ -9,7 +9,7 @@
 #include "proc/procfs/procfs.h"
 #include "sync/sched.h"
 
-#define MAPS_BATCH 32
+#define MAPS_BATCH       32
 #define MAPS_NAME_COLUMN 73
 
 /* What a line needs of a VMA, copied out so that it is written without as->lock. */
@@ -28,8 +28,11 @@ static u32 maps_collect(struct aspace *as, vaddr_t from, struct maps_line *lines
 	rwlock_read_lock(&as->lock);
 	for (struct vma *v = vma_find(&as->vmas, from); v && nr < MAPS_BATCH; v = vma_next(v)) {
 		lines[nr++] = (struct maps_line){
-			.start = v->start, .end = v->end, .flags = v->flags,
-			.off = v->obj ? v->pgoff << PAGE_SHIFT : 0, .file = v->file,
+			.start = v->start,
+			.end = v->end,
+			.flags = v->flags,
+			.off = v->obj ? v->pgoff << PAGE_SHIFT : 0,
+			.file = v->file,
 		};
 		if (v->file)
 			file_get(v->file);
@@ -70,9 +73,8 @@ static void maps_line_show(struct text *t, const struct maps_line *l, char *buf)
 	u64 line_start = t->len;
 
 	text_printf(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", l->start, l->end, l->flags & VMA_READ ? 'r' : '-',
-		    l->flags & VMA_WRITE ? 'w' : '-', l->flags & VMA_EXEC ? 'x' : '-',
-		    l->flags & VMA_SHARED ? 's' : 'p', inode ? l->off : 0, dev >> 8 & 0xfff,
-		    (dev & 0xff) | (dev >> 12 & 0xfff00), inode ? inode->ino : 0);
+		l->flags & VMA_WRITE ? 'w' : '-', l->flags & VMA_EXEC ? 'x' : '-', l->flags & VMA_SHARED ? 's' : 'p',
+		inode ? l->off : 0, dev >> 8 & 0xfff, (dev & 0xff) | (dev >> 12 & 0xfff00), inode ? inode->ino : 0);
 	if (l->file || name)
 		text_pad(t, line_start, MAPS_NAME_COLUMN);
 	if (l->file)

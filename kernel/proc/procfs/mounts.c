@@ -27,13 +27,13 @@ int show_mounts(struct text *t, const struct proc_node *n)
 
 /* ---- mountinfo ---- */
 
-#define MOUNTINFO_MAX 128
+#define MOUNTINFO_MAX  128
 #define MOUNT_ID_FIRST 20
 
 struct mountinfo {
 	struct text *text;
 	u32 nr;
-	char *buf;                             /* PATH_MAX */
+	char *buf;                               /* PATH_MAX */
 	const struct mount *seen[MOUNTINFO_MAX]; /* only compared */
 };
 
@@ -82,7 +82,7 @@ static int mountinfo_line(void *arg, const char *source, const char *where, cons
 	dev = mount_sb(p.mount)->dev;
 	info->seen[info->nr] = p.mount;
 	text_printf(t, "%u %u %u:%u ", MOUNT_ID_FIRST + info->nr, parent, dev >> 8 & 0xfff,
-		    (dev & 0xff) | (dev >> 12 & 0xfff00));
+		(dev & 0xff) | (dev >> 12 & 0xfff00));
 	info->nr++;
 	text_escape(t, mount_root_name(info, p.mount), MOUNT_ESCAPES);
 	text_puts(t, " ");

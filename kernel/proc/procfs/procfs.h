@@ -61,7 +61,7 @@ struct proc_node;
 
 struct proc_entry {
 	const char *name;
-	u32 mode;    /* S_IF… and permissions */
+	u32 mode; /* S_IF… and permissions */
 	u32 flags;
 #define ENTRY_PRIVATE BIT(0) /* for the process's owner and root only */
 	int (*show)(struct text *t, const struct proc_node *n);
@@ -92,8 +92,14 @@ struct proc_node {
 	u64 start_ns; /* of the process, or of thread tid */
 };
 
-#define PROC_FILE(n, perm, fn) {.name = n, .mode = S_IFREG | (perm), .show = fn}
-#define PROC_DIR(n, perm, d) {.name = n, .mode = S_IFDIR | (perm), .dir = d}
+#define PROC_FILE(n, perm, fn)                                  \
+	{                                                       \
+		.name = n, .mode = S_IFREG | (perm), .show = fn \
+	}
+#define PROC_DIR(n, perm, d)                                  \
+	{                                                     \
+		.name = n, .mode = S_IFDIR | (perm), .dir = d \
+	}
 
 /* ---- processes (task.c) ---- */
 
@@ -123,15 +129,15 @@ int process_number(const struct proc_node *dir, u64 number, struct proc_node *ch
 s64 process_next_number(const struct proc_node *dir, u64 from);
 
 /* ---- texts of a process ---- */
-int show_stat(struct text *t, const struct proc_node *n);         /* stat.c */
+int show_stat(struct text *t, const struct proc_node *n); /* stat.c */
 int show_statm(struct text *t, const struct proc_node *n);
-int show_status(struct text *t, const struct proc_node *n);       /* status.c */
+int show_status(struct text *t, const struct proc_node *n); /* status.c */
 int show_limits(struct text *t, const struct proc_node *n);
-int show_maps(struct text *t, const struct proc_node *n);         /* maps.c */
+int show_maps(struct text *t, const struct proc_node *n); /* maps.c */
 int show_pagetable(struct text *t, const struct proc_node *n);
 int show_pagetable_all(struct text *t, const struct proc_node *n);
 int show_kernel_pagetable(struct text *t, const struct proc_node *n);
-int show_mounts(struct text *t, const struct proc_node *n);       /* mounts.c */
+int show_mounts(struct text *t, const struct proc_node *n); /* mounts.c */
 int show_mountinfo(struct text *t, const struct proc_node *n);
 
 /* Sizes of an address space, in pages. */

@@ -10,12 +10,12 @@
 #include "proc/proc.h"
 #include "proc/procfs/procfs.h"
 
-#define PROC_MAGIC 0x9fa0
+#define PROC_MAGIC    0x9fa0
 #define PROC_ROOT_INO 1
-#define POS_ENTRIES 2        /* after "." and ".." */
-#define POS_NUMBERS 4096     /* a number's position is this plus the number: it does not change when others come or go */
-#define STORE_MAX 4095
-#define NUMBER_MAX 10000000ul
+#define POS_ENTRIES   2    /* after "." and ".." */
+#define POS_NUMBERS   4096 /* a number's position is this plus the number: it does not change when others come or go */
+#define STORE_MAX     4095
+#define NUMBER_MAX    10000000ul
 
 static struct spinlock text_lock = SPINLOCK_INIT("proc text", RANK_LEAF); /* file->private of open texts */
 
@@ -317,7 +317,7 @@ static int emit_numbers(struct file *f, const struct proc_node *n, struct dir_si
 		child = *n;
 		/* It may have gone since: then it is not listed. */
 		if (d->number(n, (u64)nr, &child) == 0 &&
-		    sink->emit(sink, name, len, node_ino(&child), dir_type(child.entry->mode), (u64)f->pos + 1))
+			sink->emit(sink, name, len, node_ino(&child), dir_type(child.entry->mode), (u64)f->pos + 1))
 			return 1;
 		f->pos++;
 	}
@@ -339,7 +339,8 @@ static int proc_iterate(struct file *f, struct dir_sink *sink)
 
 		child = *n;
 		child.entry = e;
-		if (sink->emit(sink, e->name, (u32)strlen(e->name), node_ino(&child), dir_type(e->mode), (u64)f->pos + 1))
+		if (sink->emit(
+			    sink, e->name, (u32)strlen(e->name), node_ino(&child), dir_type(e->mode), (u64)f->pos + 1))
 			return 0;
 	}
 	if (!d->number)
@@ -355,14 +356,23 @@ static const struct file_ops proc_dir_fops = {.iterate = proc_iterate};
 static const struct inode_ops system_ops = {.lookup = proc_lookup, .setattr = proc_setattr};
 static const struct inode_ops system_link_ops = {.readlink = proc_readlink, .setattr = proc_setattr};
 static const struct inode_ops pid_ops = {
-	.lookup = proc_lookup, .setattr = proc_setattr, .refresh = pid_refresh, .revalidate = pid_revalidate,
+	.lookup = proc_lookup,
+	.setattr = proc_setattr,
+	.refresh = pid_refresh,
+	.revalidate = pid_revalidate,
 };
 static const struct inode_ops private_ops = {
-	.lookup = proc_lookup, .setattr = proc_setattr, .refresh = pid_refresh, .revalidate = pid_revalidate,
+	.lookup = proc_lookup,
+	.setattr = proc_setattr,
+	.refresh = pid_refresh,
+	.revalidate = pid_revalidate,
 	.permission = private_permission,
 };
 static const struct inode_ops magic_ops = {
-	.readlink = magic_readlink, .follow = magic_follow, .setattr = proc_setattr, .refresh = pid_refresh,
+	.readlink = magic_readlink,
+	.follow = magic_follow,
+	.setattr = proc_setattr,
+	.refresh = pid_refresh,
 	.revalidate = pid_revalidate,
 };
 

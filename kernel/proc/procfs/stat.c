@@ -31,7 +31,8 @@ void aspace_sums(struct aspace *as, struct memory_sums *s)
 {
 	s64 file = (s64)atomic64_read(&as->mapped_file);
 
-	*s = (struct memory_sums){.resident_anon = atomic64_read(&as->resident), .resident_file = file > 0 ? (u64)file : 0};
+	*s = (struct memory_sums){
+		.resident_anon = atomic64_read(&as->resident), .resident_file = file > 0 ? (u64)file : 0};
 	rwlock_read_lock(&as->lock);
 	s->size = as->nr_pages;
 	s->peak = MAX(as->peak_pages, as->nr_pages);
@@ -57,7 +58,7 @@ int show_statm(struct text *t, const struct proc_node *n)
 		aspace_put(as);
 	}
 	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", s.size, s.resident_anon + s.resident_file, s.resident_file, s.code,
-		    s.data + s.stack);
+		s.data + s.stack);
 	return 0;
 }
 
@@ -80,7 +81,7 @@ static void stat_faults_locked(const struct process *p, struct stat_line *s)
 
 	s->minor = p->minor_faults;
 	s->major = p->major_faults;
-	list_for_each_entry(t, &p->threads, thread_link) {
+	list_for_each_entry (t, &p->threads, thread_link) {
 		if (t->times_folded)
 			continue;
 		s->minor += t->nr_minor_faults;
@@ -157,32 +158,32 @@ static long stat_priority(const struct task *t)
 }
 
 /* Fields 1 to 25; the addresses and what follows are in the second half. */
-static void stat_show_first(struct text *t, const struct proc_node *n, const struct task *task, const struct stat_line *s,
-			    const struct memory_sums *mem)
+static void stat_show_first(struct text *t, const struct proc_node *n, const struct task *task,
+	const struct stat_line *s, const struct memory_sums *mem)
 {
 	text_printf(t, "%d (%s) %c %d %d %d %d -1 %u", n->tid ? n->tid : n->pid, task->name, s->state, s->ppid, s->pgrp,
-		    s->session, (int)s->tty_nr, task->proc->execed ? 0u : 0x40u);
+		s->session, (int)s->tty_nr, task->proc->execed ? 0u : 0x40u);
 	text_printf(t, " %lu %lu %lu %lu", s->minor, s->child_minor, s->major, s->child_major);
 	text_printf(t, " %lu %lu %lu %lu", s->utime / NS_PER_TICK, s->stime / NS_PER_TICK, s->child_utime / NS_PER_TICK,
-		    s->child_stime / NS_PER_TICK);
+		s->child_stime / NS_PER_TICK);
 	text_printf(t, " %ld %d %u 0 %lu", stat_priority(task), task->nice, s->nr_threads, s->start_ns / NS_PER_TICK);
 	text_printf(t, " %lu %lu %lu", mem->size << PAGE_SHIFT, mem->resident_anon + mem->resident_file,
-		    task->proc->limits[RLIM_RSS].soft);
+		task->proc->limits[RLIM_RSS].soft);
 }
 
 /* Addresses are shown to those who may look, as elsewhere. */
-static void stat_show_rest(struct text *t, const struct task *task, const struct stat_line *s, const struct aspace *as,
-			   bool may_look)
+static void stat_show_rest(
+	struct text *t, const struct task *task, const struct stat_line *s, const struct aspace *as, bool may_look)
 {
 	static const struct aspace none;
 	const struct aspace *a = as && may_look ? as : &none;
 
 	text_printf(t, " %lu %lu %lu 0 0", a->code_start, a->code_end, a->stack_top);
 	text_printf(t, " %lu %lu %lu %lu 0 0 0", s->pending & 0x7fffffff, s->blocked & 0x7fffffff,
-		    s->ignored & 0x7fffffff, s->caught & 0x7fffffff);
+		s->ignored & 0x7fffffff, s->caught & 0x7fffffff);
 	text_printf(t, " %d %u %u %u 0 0 0", s->exit_signal, task->hart, task->rt_priority, task->policy);
 	text_printf(t, " %lu %lu %lu %lu %lu %lu %lu %d\n", a->data_start, a->data_end, a->brk_start, a->arg_start,
-		    a->arg_end, a->env_start, a->env_end, may_look ? s->exit_code : 0);
+		a->arg_end, a->env_start, a->env_end, may_look ? s->exit_code : 0);
 }
 
 int show_stat(struct text *t, const struct proc_node *n)

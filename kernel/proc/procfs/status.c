@@ -8,25 +8,18 @@
 #include "proc/sigqueue.h"
 
 #define KB(pages) ((pages) << (PAGE_SHIFT - 10))
-#define CAP_ALL 0x1fffffffffful /* capabilities 0 … 40 */
+#define CAP_ALL   0x1fffffffffful /* capabilities 0 … 40 */
 
 static const char *state_name(char letter)
 {
 	switch (letter) {
-	case 'R':
-		return "R (running)";
-	case 'S':
-		return "S (sleeping)";
-	case 'D':
-		return "D (disk sleep)";
-	case 'T':
-		return "T (stopped)";
-	case 'Z':
-		return "Z (zombie)";
-	case 'X':
-		return "X (dead)";
-	default:
-		return "I (idle)";
+	case 'R': return "R (running)";
+	case 'S': return "S (sleeping)";
+	case 'D': return "D (disk sleep)";
+	case 'T': return "T (stopped)";
+	case 'Z': return "Z (zombie)";
+	case 'X': return "X (dead)";
+	default: return "I (idle)";
 	}
 }
 
@@ -66,11 +59,12 @@ static void status_memory(struct text *t, struct task *task)
 	aspace_sums(as, &s);
 	rss = s.resident_anon + s.resident_file;
 	text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\n", KB(s.peak), KB(s.size),
-		    KB(s.locked), 0);
+		KB(s.locked), 0);
 	text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", KB(MAX(rss, task->proc->max_rss_pages)), KB(rss));
-	text_printf(t, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8u kB\n", KB(s.resident_anon), KB(s.resident_file), 0);
+	text_printf(t, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8u kB\n", KB(s.resident_anon),
+		KB(s.resident_file), 0);
 	text_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\n", KB(s.data), KB(s.stack),
-		    KB(s.code), KB(s.exec > s.code ? s.exec - s.code : 0));
+		KB(s.code), KB(s.exec > s.code ? s.exec - s.code : 0));
 	text_printf(t, "VmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n", KB(s.tables), 0);
 	aspace_put(as);
 }
@@ -99,8 +93,8 @@ static void status_signals(struct text *t, struct task *task, u32 nr_threads)
 	}
 	spin_unlock_irqrestore(&p->siglock, flags);
 	text_printf(t, "Threads:\t%u\nSigQ:\t%lu/%lu\n", nr_threads, s.nr_queued, p->limits[RLIM_SIGPENDING].soft);
-	text_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", s.thread,
-		    s.process, s.blocked, s.ignored, s.caught);
+	text_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		s.thread, s.process, s.blocked, s.ignored, s.caught);
 }
 
 static void status_caps(struct text *t, struct task *task)
@@ -110,7 +104,7 @@ static void status_caps(struct text *t, struct task *task)
 
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	text_printf(t, "CapInh:\t%016x\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016x\n", 0,
-		    permitted ? CAP_ALL : 0, root ? CAP_ALL : 0, CAP_ALL, 0);
+		permitted ? CAP_ALL : 0, root ? CAP_ALL : 0, CAP_ALL, 0);
 }
 
 /* "0-3,5" of a set of harts. */
@@ -138,7 +132,8 @@ static void status_scheduling(struct text *t, struct task *task)
 
 	text_printf(t, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t%lx\nCpus_allowed_list:\t", set);
 	text_hart_list(t, set);
-	text_printf(t, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", all - MIN(all, forced), forced);
+	text_printf(t, "\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", all - MIN(all, forced),
+		forced);
 }
 
 int show_status(struct text *t, const struct proc_node *n)
@@ -163,7 +158,7 @@ int show_status(struct text *t, const struct proc_node *n)
 		fs_context_put(fs);
 	}
 	text_printf(t, "\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		    state_name(task_state_letter(task)), n->pid, n->tid ? n->tid : n->pid, ppid);
+		state_name(task_state_letter(task)), n->pid, n->tid ? n->tid : n->pid, ppid);
 	status_ids(t, task);
 	status_memory(t, task);
 	status_signals(t, task, nr_threads);

@@ -14,8 +14,14 @@
 #include "proc/procfs/procfs.h"
 #include "proc/uts.h"
 
-#define VALUE(n, text) {.name = n, .mode = S_IFREG | 0444, .show = show_value, .data = text}
-#define SETTING(n, show_fn, store_fn) {.name = n, .mode = S_IFREG | 0644, .show = show_fn, .store = store_fn}
+#define VALUE(n, text)                                                              \
+	{                                                                           \
+		.name = n, .mode = S_IFREG | 0444, .show = show_value, .data = text \
+	}
+#define SETTING(n, show_fn, store_fn)                                                 \
+	{                                                                             \
+		.name = n, .mode = S_IFREG | 0644, .show = show_fn, .store = store_fn \
+	}
 
 static int show_value(struct text *t, const struct proc_node *n)
 {
@@ -165,7 +171,11 @@ static const struct proc_entry kernel_entries[] = {
 	VALUE("osrelease", UTS_RELEASE),
 	VALUE("version", UTS_VERSION),
 	SETTING("hostname", show_hostname, store_hostname),
-	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_hostname, .store = store_hostname, .data = "domain"},
+	{.name = "domainname",
+		.mode = S_IFREG | 0644,
+		.show = show_hostname,
+		.store = store_hostname,
+		.data = "domain"},
 	SETTING("pid_max", show_pid_max, store_pid_max),
 	PROC_FILE("boot_instructions", 0444, show_boot_instructions),
 	SETTING("poweroff_status", show_poweroff_status, store_poweroff_status),

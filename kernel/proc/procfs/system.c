@@ -20,9 +20,9 @@
 #include "proc/procfs/system.h"
 #include "proc/uts.h"
 
-#define NS_PER_TICK 10000000ul
+#define NS_PER_TICK  10000000ul
 #define NS_PER_CENTI 10000000ul
-#define NS_PER_SEC 1000000000ul
+#define NS_PER_SEC   1000000000ul
 #ifdef __clang__
 #define COMPILER __VERSION__
 #else
@@ -84,14 +84,16 @@ int show_vmstat(struct text *t, const struct proc_node *n)
 
 	frame_stats_read(&st);
 	text_printf(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_file_pages %lu\n", st.free, st.kinds[FRAME_ANON],
-		    st.kinds[FRAME_FILE]);
+		st.kinds[FRAME_FILE]);
 	text_printf(t, "nr_dirty %lu\nnr_writeback %lu\nnr_page_table_pages %lu\nnr_kernel_stack %lu\n",
-		    pagecache_nr_dirty(), pagecache_nr_writeback(), st.kinds[FRAME_TABLE], KB(st.kinds[FRAME_STACK]));
-	text_printf(t, "pgfault %lu\npgmajfault %lu\n", atomic64_read(&vm_stats.faults), atomic64_read(&vm_stats.faults_major));
-	text_printf(t, "anon_new %lu\ncow_copies %lu\ncow_reuse %lu\nfault_around %lu\n", atomic64_read(&vm_stats.anon_new),
-		    atomic64_read(&vm_stats.cow_copies), atomic64_read(&vm_stats.cow_reuse), atomic64_read(&vm_stats.around));
+		pagecache_nr_dirty(), pagecache_nr_writeback(), st.kinds[FRAME_TABLE], KB(st.kinds[FRAME_STACK]));
+	text_printf(t, "pgfault %lu\npgmajfault %lu\n", atomic64_read(&vm_stats.faults),
+		atomic64_read(&vm_stats.faults_major));
+	text_printf(t, "anon_new %lu\ncow_copies %lu\ncow_reuse %lu\nfault_around %lu\n",
+		atomic64_read(&vm_stats.anon_new), atomic64_read(&vm_stats.cow_copies),
+		atomic64_read(&vm_stats.cow_reuse), atomic64_read(&vm_stats.around));
 	text_printf(t, "reclaimed %lu\nuser_oom %lu\ntlb_shootdowns %lu\n", atomic64_read(&vm_stats.reclaimed),
-		    atomic64_read(&vm_stats.oom), count_shootdowns());
+		atomic64_read(&vm_stats.oom), count_shootdowns());
 	return 0;
 }
 
@@ -100,14 +102,17 @@ static void slabinfo_line(const struct slab_info *info, void *arg)
 	struct text *t = arg;
 
 	text_printf(t, "%-17s %6lu %6lu %6lu %4lu %4u : tunables %4u %4u %4u : slabdata %6u %6u %6u\n", info->name,
-		    info->in_use, info->total, info->size, info->size < PAGE_SIZE ? PAGE_SIZE / info->size : 1, 1, 0, 0, 0, 0,
-		    0, 0);
+		info->in_use, info->total, info->size, info->size < PAGE_SIZE ? PAGE_SIZE / info->size : 1, 1, 0, 0, 0,
+		0, 0, 0);
 }
 
 int show_slabinfo(struct text *t, const struct proc_node *n)
 {
-	text_puts(t, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>"
-		     " : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	text_puts(t,
+		"slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> "
+		"<pagesperslab>"
+		" : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> "
+		"<sharedavail>\n");
 	slab_for_each(slabinfo_line, t);
 	return 0;
 }
@@ -117,7 +122,7 @@ int show_slabinfo(struct text *t, const struct proc_node *n)
 static void stat_cpu(struct text *t, const struct hart_times *h)
 {
 	text_printf(t, "%lu %lu %lu %lu 0 %lu 0 0 0 0\n", h->user / NS_PER_TICK, h->nice / NS_PER_TICK,
-		    h->system / NS_PER_TICK, h->idle / NS_PER_TICK, h->irq / NS_PER_TICK);
+		h->system / NS_PER_TICK, h->idle / NS_PER_TICK, h->irq / NS_PER_TICK);
 }
 
 static void hart_times_sum(struct hart_times *sum)
@@ -162,7 +167,7 @@ int show_system_stat(struct text *t, const struct proc_node *n)
 	}
 	stat_interrupts(t);
 	text_printf(t, "ctxt %lu\nbtime %ld\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n", sched_nr_switches(),
-		    clock_wall_offset() / (s64)NS_PER_SEC, sched_nr_forks(), sched_nr_running());
+		clock_wall_offset() / (s64)NS_PER_SEC, sched_nr_forks(), sched_nr_running());
 	return 0;
 }
 
@@ -235,8 +240,8 @@ int show_cpuinfo(struct text *t, const struct proc_node *n)
 
 		while (fdt_cpu(&boot_fdt, k, &cpu) == 0 && cpu.hartid != harts[i].hartid)
 			k++;
-		text_printf(t, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: %s\n\n", i, harts[i].hartid, cpu.isa,
-			    paging_name());
+		text_printf(t, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: %s\n\n", i, harts[i].hartid,
+			cpu.isa, paging_name());
 	}
 	return 0;
 }

@@ -75,7 +75,7 @@ bool task_may_look(struct task *t)
 	flags = spin_lock_irqsave(&tasks_lock);
 	c = &t->cred->cred;
 	may = t->proc->dumpable && me->fsuid == c->uid && me->fsuid == c->euid && me->fsuid == c->suid &&
-	      me->fsgid == c->gid && me->fsgid == c->egid && me->fsgid == c->sgid;
+		me->fsgid == c->gid && me->fsgid == c->egid && me->fsgid == c->sgid;
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	return may;
 }
@@ -170,7 +170,7 @@ static s64 thread_next_number(const struct proc_node *dir, u64 from)
 	if (!leader)
 		return -1;
 	flags = spin_lock_irqsave(&tasks_lock);
-	list_for_each_entry(t, &leader->proc->threads, thread_link) {
+	list_for_each_entry (t, &leader->proc->threads, thread_link) {
 		if ((u64)t->tid >= from && (best < 0 || t->tid < best))
 			best = t->tid;
 	}
@@ -310,7 +310,8 @@ static int exe_follow(const struct proc_node *n, struct path *out)
 	return err;
 }
 
-static int place_follow(const struct proc_node *n, struct path *out, void (*which)(struct fs_context *c, struct path *out))
+static int place_follow(
+	const struct proc_node *n, struct path *out, void (*which)(struct fs_context *c, struct path *out))
 {
 	struct task *t = node_task(n);
 	struct fs_context *fs;
@@ -355,8 +356,14 @@ static int place_readlink(const struct proc_node *n, char *buf, size_t size)
 
 /* ---- the tables ---- */
 
-#define PID_LINK(n, fn) {.name = n, .mode = S_IFLNK | 0777, .follow = fn, .readlink = place_readlink}
-#define PID_PRIVATE(n, perm, fn) {.name = n, .mode = S_IFREG | (perm), .flags = ENTRY_PRIVATE, .show = fn}
+#define PID_LINK(n, fn)                                                                     \
+	{                                                                                   \
+		.name = n, .mode = S_IFLNK | 0777, .follow = fn, .readlink = place_readlink \
+	}
+#define PID_PRIVATE(n, perm, fn)                                                        \
+	{                                                                               \
+		.name = n, .mode = S_IFREG | (perm), .flags = ENTRY_PRIVATE, .show = fn \
+	}
 
 /* The first is a process's only. */
 static const struct proc_entry pid_entries[] = {

@@ -6,12 +6,12 @@
 
 #include "lib/types.h"
 
-#define AT_FDCWD (-100)
+#define AT_FDCWD            (-100)
 #define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_REMOVEDIR 0x200u
-#define AT_EACCESS 0x200u
-#define AT_SYMLINK_FOLLOW 0x400u
-#define AT_EMPTY_PATH 0x1000u
+#define AT_REMOVEDIR        0x200u
+#define AT_EACCESS          0x200u
+#define AT_SYMLINK_FOLLOW   0x400u
+#define AT_EMPTY_PATH       0x1000u
 
 struct abi_timespec {
 	s64 sec;
@@ -99,7 +99,8 @@ struct abi_dirent {
 
 struct abi_rusage {
 	struct abi_timeval utime, stime;
-	s64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+	s64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw,
+		nivcsw;
 };
 static_assert(sizeof(struct abi_rusage) == 144, "struct rusage");
 

@@ -121,7 +121,8 @@ static void disk_make(const char *mke2fs_options, u64 kib)
 	if (disk_fd >= 0)
 		close(disk_fd);
 	unlink(disk_image);
-	ASSERT(run_command("PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F %s %s %luk >/dev/null", mke2fs_options, disk_image, kib) == 0);
+	ASSERT(run_command("PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F %s %s %luk >/dev/null", mke2fs_options, disk_image,
+		       kib) == 0);
 	disk_fd = open(disk_image, O_RDWR);
 	ASSERT(disk_fd >= 0);
 	disk_now = calloc(1, sizeof(*disk_now));

@@ -9,31 +9,98 @@ static struct fs_context *context;
 static u64 wall_ns = 1700000000123456789ul;
 static u32 short_copies; /* user copies come up short now and then */
 
-const struct cred *cred_current(void) { return &cred; }
-int cred_in_group(u32 gid) { return gid == cred.fsgid; }
-u32 task_umask(void) { return 022; }
-u64 task_rlimit(u32 which) { return ~0ul; }
-void task_raise(int signo) {}
-struct fs_context *fs_context_current(void) { return context; }
-struct fdtable *fdtable_current(void) { return NULL; }
-u64 clock_wall_ns(void) { return wall_ns += 1000; }
-u64 clock_mono_ns(void) { return wall_ns; }
-struct chardev *chardev_find(u32 rdev) { return NULL; }
-struct chardev *chardev_next(struct chardev *prev) { return NULL; }
-u64 chardev_generation(void) { return 0; }
-void chardev_lock(void) {}
-void chardev_unlock(void) {}
-int fifo_open(struct file *f) { return -ENXIO; }
-void pipe_init(void) {}
-void procfs_init(void) {}
-void epoll_forget(struct file *f) {}
-const char *cmdline_get(const char *key) { return NULL; }
-bool cmdline_flag(const char *key) { return false; }
-int put_user_u32(struct uptr p, u32 value) { return -EFAULT; }
-int put_user_u64(struct uptr p, u64 value) { return -EFAULT; }
-void writeback_kick(void) {}
-void writeback_progress(void) {}
-void writeback_init(void) { pagecache_reclaim_init(); }
+const struct cred *cred_current(void)
+{
+	return &cred;
+}
+int cred_in_group(u32 gid)
+{
+	return gid == cred.fsgid;
+}
+u32 task_umask(void)
+{
+	return 022;
+}
+u64 task_rlimit(u32 which)
+{
+	return ~0ul;
+}
+void task_raise(int signo)
+{
+}
+struct fs_context *fs_context_current(void)
+{
+	return context;
+}
+struct fdtable *fdtable_current(void)
+{
+	return NULL;
+}
+u64 clock_wall_ns(void)
+{
+	return wall_ns += 1000;
+}
+u64 clock_mono_ns(void)
+{
+	return wall_ns;
+}
+struct chardev *chardev_find(u32 rdev)
+{
+	return NULL;
+}
+struct chardev *chardev_next(struct chardev *prev)
+{
+	return NULL;
+}
+u64 chardev_generation(void)
+{
+	return 0;
+}
+void chardev_lock(void)
+{
+}
+void chardev_unlock(void)
+{
+}
+int fifo_open(struct file *f)
+{
+	return -ENXIO;
+}
+void pipe_init(void)
+{
+}
+void procfs_init(void)
+{
+}
+void epoll_forget(struct file *f)
+{
+}
+const char *cmdline_get(const char *key)
+{
+	return NULL;
+}
+bool cmdline_flag(const char *key)
+{
+	return false;
+}
+int put_user_u32(struct uptr p, u32 value)
+{
+	return -EFAULT;
+}
+int put_user_u64(struct uptr p, u64 value)
+{
+	return -EFAULT;
+}
+void writeback_kick(void)
+{
+}
+void writeback_progress(void)
+{
+}
+void writeback_init(void)
+{
+	pagecache_reclaim_init();
+}
 void writeback_balance(void)
 {
 	if (pagecache_nr_dirty() > 4096)
@@ -49,7 +116,10 @@ void uio_init_kernel(struct uio *u, void *buf, u64 len)
 	u->iov = u->fast;
 	u->nr_iov = 1;
 }
-static void *uio_at(struct uio *u) { return (void *)(uintptr_t)(u->fast[0].base + u->offset); }
+static void *uio_at(struct uio *u)
+{
+	return (void *)(uintptr_t)(u->fast[0].base + u->offset);
+}
 void uio_advance_far(struct uio *u, size_t n)
 {
 	u->offset += n;
@@ -80,7 +150,10 @@ size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n)
 	uio_advance(u, n);
 	return n;
 }
-int uio_prefault(struct uio *u, size_t len, enum access access) { return 0; }
+int uio_prefault(struct uio *u, size_t len, enum access access)
+{
+	return 0;
+}
 void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner)
 {
 	o->ops = ops;
@@ -88,9 +161,15 @@ void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner)
 	list_init(&o->mappings);
 	mutex_init(&o->lock, "memobj", RANK_MEMOBJ);
 }
-void memobj_unmap_locked(struct memobj *o, u64 first, u64 last) {}
-void memobj_unmap(struct memobj *o, u64 first, u64 last) {}
-void memobj_protect(struct memobj *o, u64 first, u64 last) {}
+void memobj_unmap_locked(struct memobj *o, u64 first, u64 last)
+{
+}
+void memobj_unmap(struct memobj *o, u64 first, u64 last)
+{
+}
+void memobj_protect(struct memobj *o, u64 first, u64 last)
+{
+}
 
 /* The root of everything is a tmpfs on a disk without contents. */
 static int fake_mount(struct superblock *sb, const char *options)

@@ -9,10 +9,9 @@
 
 #include "lib/alloc.h"
 
-static size_t host_alloc_live;  /* allocations not yet freed */
-static size_t host_alloc_count; /* allocations asked for so far */
-static size_t
-	host_alloc_fail_at; /* this one (1 = the next after host_alloc_fail_nth) fails; 0: none */
+static size_t host_alloc_live;    /* allocations not yet freed */
+static size_t host_alloc_count;   /* allocations asked for so far */
+static size_t host_alloc_fail_at; /* this one (1 = the next after host_alloc_fail_nth) fails; 0: none */
 
 /* The nth allocation from now fails; 0 turns that off. */
 static inline void host_alloc_fail_nth(size_t nth)

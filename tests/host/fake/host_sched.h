@@ -46,8 +46,7 @@ static void *host_task_main(void *arg)
 	return NULL;
 }
 
-static inline void host_task_start(
-	struct task *task, void (*body)(struct task *, void *), void *arg)
+static inline void host_task_start(struct task *task, void (*body)(struct task *, void *), void *arg)
 {
 	host_task_init(task);
 	task->body = body;
@@ -101,8 +100,8 @@ void sched_cancel_sleep(void)
 int sched_sleep(u64 deadline_ns)
 {
 	struct task *task = current();
-	struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000),
-		.tv_nsec = (long)(deadline_ns % 1000000000)};
+	struct timespec until = {
+		.tv_sec = (time_t)(deadline_ns / 1000000000), .tv_nsec = (long)(deadline_ns % 1000000000)};
 	int err = 0;
 
 	ASSERT(irq_enabled());

@@ -183,8 +183,7 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 		struct fake_leaf *t = &fake_of(pt)->tlb[i];
 
 		if (t->va && t->va >= start && t->va < end) {
-			ASSERT(atomic_read(&pa_frame(t->pa)->refs) >
-				0); /* freed before the flush */
+			ASSERT(atomic_read(&pa_frame(t->pa)->refs) > 0); /* freed before the flush */
 			t->va = 0;
 		}
 	}
