@@ -6,8 +6,10 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -18,12 +20,16 @@ set confirm off
 set pagination off
 set architecture riscv:rv64
 set remotetimeout 30
+# Before paging, nothing at the kernel's addresses can be read: text and constants come from the file, and breakpoints are
+# set without a look at the instruction (QEMU keeps them; it writes none to memory).
+set trust-readonly-sections on
+set riscv use-compressed-breakpoints on
 directory {top}
 source {top}/tools/gdb/vitrine.py
 target remote {socket}
 """
 ATTACHED = """printf "\\nVitrine: harts are threads (info threads). Commands: pt [PID], walk ADDR, procs, frame ADDR, bt.\\n"
-printf "For example: hbreak main, continue. The console is in {log}\\n\\n"
+printf "For example: break kernel_main, continue. The console is in {log}\\n\\n"
 """
 
 
@@ -46,8 +52,14 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-def socket_path():
-    return os.path.join(machine.socket_directory(), "gdb.sock")
+def find_place(args):
+    """The directory of the socket and of gdb's script: one for the pair of --serve and --attach, else this session's own."""
+    folder = machine.socket_directory()
+    return folder if args.serve or args.attach else tempfile.mkdtemp(prefix="gdb-", dir=folder)
+
+
+def socket_path(place):
+    return os.path.join(place, "gdb.sock")
 
 
 def find_gdb():
@@ -58,10 +70,10 @@ def find_gdb():
     return machine.find_tool("gdb-multiarch", "gdb-multiarch")
 
 
-def attach(args, kernel, log):
-    script = os.path.join(machine.run_directory(), "gdbinit")
+def attach(args, kernel, place, log):
+    script = os.path.join(place, "gdbinit")
     with open(script, "w") as file:
-        file.write(SCRIPT.format(top=machine.TOP, socket=socket_path()))
+        file.write(SCRIPT.format(top=machine.TOP, socket=socket_path(place)))
         if log and not args.batch:
             file.write(ATTACHED.format(log=log))
     # -nx: the user's own start-up files stay out of it, and need no change.
@@ -72,13 +84,18 @@ def attach(args, kernel, log):
         line += ["-ex", text]
     if args.batch:
         line.append("-batch")
-    return subprocess.run(line + [kernel]).returncode
+    # Ctrl-C is for gdb, which stops the machine with it; it must not end this launcher.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run(line + [kernel], preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def serve(args, kernel, console):
+def serve(args, kernel, place, console):
     """Starts QEMU with all harts stopped; returns its process when gdb can attach."""
     disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk))
-    path = socket_path()
+    path = socket_path(place)
     if os.path.exists(path):
         os.unlink(path)
     line = machine.command(kernel, disk, args.harts, args.mem, args.append,
@@ -104,23 +121,24 @@ def build(args):
 
 def main(argv):
     args = parse(argv)
-    process = None
+    process = place = None
     try:
         build(args)
+        place = find_place(args)
         kernel = args.kernel or machine.kernel_path(args.variant)
         if args.attach:
-            if not os.path.exists(socket_path()):
+            if not os.path.exists(socket_path(place)):
                 raise machine.Problem("no machine waits for gdb: start one with make qemu-gdb in another terminal")
-            return attach(args, kernel, None)
+            return attach(args, kernel, place, None)
         if args.serve:
             print("Vitrine waits for gdb: in another terminal, make gdb. To leave: Ctrl-A and then x.", flush=True)
             console = ["-display", "none", "-chardev", "stdio,id=con,mux=on,signal=off", "-serial", "chardev:con",
                        "-mon", "chardev=con"]
-            process = serve(args, kernel, console)
+            process = serve(args, kernel, place, console)
             return process.wait()
         log = os.path.join(machine.run_directory(), "gdb-console.log")
-        process = serve(args, kernel, ["-display", "none", "-monitor", "none", "-serial", "file:" + log])
-        return attach(args, kernel, log)
+        process = serve(args, kernel, place, ["-display", "none", "-monitor", "none", "-serial", "file:" + log])
+        return attach(args, kernel, place, log)
     except machine.Problem as problem:
         sys.stderr.write("vitrine: %s\n" % problem)
         return 1
@@ -129,8 +147,10 @@ def main(argv):
     finally:
         if process:
             machine.stop(process)
-            if os.path.exists(socket_path()):
-                os.unlink(socket_path())
+            if os.path.exists(socket_path(place)):
+                os.unlink(socket_path(place))
+        if place and not (args.serve or args.attach):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 if __name__ == "__main__":

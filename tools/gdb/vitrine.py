@@ -1,4 +1,5 @@
-"""gdb commands that know the kernel: pt [PID], walk ADDR, procs, frame ADDR. Loaded by ./vitrine gdb.
+"""gdb commands that know the kernel: pt [PID], walk ADDR, procs, frame ADDR; bt names the code that runs before
+paging. Loaded by ./vitrine gdb.
 
 They read the machine (satp, page tables in physical memory) and the kernel's structures by the names in its debug
 information, and change neither.
@@ -6,6 +7,7 @@ information, and change neither.
 import contextlib
 
 import gdb
+from gdb.FrameDecorator import FrameDecorator
 
 # kernel/arch/riscv/layout.h and kernel/kernel.lds
 KVA_DIRECT = 0xFFFFFFC000000000
@@ -33,15 +35,31 @@ def physical():
 
 @contextlib.contextmanager
 def supervisor():
-    """Within it, kernel addresses can be read even when the hart was stopped in user mode."""
+    """Within it, kernel addresses can be read, in whatever mode the hart was stopped. When the selected hart runs without
+    translation (it has not started yet), another one that has it is selected meanwhile."""
+    before = gdb.selected_thread()
+    if not before:
+        raise gdb.GdbError("no machine is attached")
+    if not satp()[0] and not any(selects(thread) for thread in gdb.selected_inferior().threads()):
+        before.switch()
+        raise gdb.GdbError("no hart runs with paging yet, so the kernel's memory cannot be read: "
+                           "break kernel_main, continue")
     priv = int(gdb.parse_and_eval("$priv"))
-    if priv == 0:
+    if priv != 1:  # user mode, or firmware
         gdb.execute("set $priv = 1", to_string=True)
     try:
         yield
     finally:
-        if priv == 0:
-            gdb.execute("set $priv = 0", to_string=True)
+        if priv != 1:
+            gdb.execute("set $priv = %d" % priv, to_string=True)
+        if gdb.selected_thread().num != before.num:
+            before.switch()
+
+
+def selects(thread):
+    """Selects a hart; whether it runs with translation."""
+    thread.switch()
+    return satp()[0] != 0
 
 
 def read_table(pa):
@@ -50,8 +68,26 @@ def read_table(pa):
     return [int.from_bytes(data[i:i + 8], "little") for i in range(0, PAGE, 8)]
 
 
+def evaluate(text):
+    """An expression's value as an address: functions, arrays and structures stand for where they are."""
+    try:
+        value = gdb.parse_and_eval(text)
+    except gdb.error:
+        value = gdb.parse_and_eval("&(%s)" % text)  # a name that only the assembler or the linker knows
+    if value.type.strip_typedefs().code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT):
+        value = value.address
+    return int(value) & MASK
+
+
 def number(text):
-    return int(gdb.parse_and_eval(text)) & MASK
+    try:
+        try:
+            return evaluate(text)
+        except gdb.MemoryError:  # a kernel variable, perhaps, and the hart is in user mode
+            with supervisor():
+                return evaluate(text)
+    except (gdb.error, TypeError) as error:
+        raise gdb.GdbError(str(error))
 
 
 def satp():
@@ -163,6 +199,14 @@ def find_process(pid):
     raise gdb.GdbError("no process %d (procs lists them)" % pid)
 
 
+def process_root(process):
+    """The physical address of a process's page table, from any of its threads: the leader may have ended."""
+    for task in list_members(process["threads"], "task", "thread_link"):
+        if int(task["as"]):
+            return int(task["as"].dereference()["pt"]["root"])
+    raise gdb.GdbError("process %d has no address space" % int(process["pid"]))
+
+
 def enum_name(value, prefix):
     text = str(value)
     return text[len(prefix):].lower() if text.startswith(prefix) else text
@@ -182,13 +226,12 @@ class PageTable(gdb.Command):
         words = gdb.string_to_argv(argument)
         everything = "-a" in words
         words = [w for w in words if w != "-a"]
-        levels, root, asid = satp()
         if words:
             with supervisor():
-                space = find_process(int(words[0], 0))["leader"].dereference()["as"]
-                if not int(space):
-                    raise gdb.GdbError("process %s has no address space" % words[0])
-                root = int(space.dereference()["pt"]["root"])
+                levels = satp()[0]
+                root = process_root(find_process(number(words[0])))
+        else:
+            levels, root, _ = satp()
         if not levels:
             raise gdb.GdbError("the hart runs without translation (satp is 0)")
         print("page table 0x%016x" % root)
@@ -207,7 +250,9 @@ class Walk(gdb.Command):
         va = number(argument)
         levels, root, asid = satp()
         if not levels:
-            print("no translation (satp is 0): physical 0x%x" % va)
+            loaded = va - IMAGE_SHIFT if va >= KVA_IMAGE else va
+            print("no translation (satp is 0): physical 0x%x%s" % (loaded, "" if loaded == va else
+                                                                   ", where the kernel's 0x%x is loaded" % va))
             return
         print("Sv%d, table 0x%x, ASID %d" % (12 + 9 * levels, root, asid))
         top = 12 + 9 * levels - 1
@@ -291,5 +336,44 @@ class Frame(gdb.Command):
             print("physical 0x%x is not RAM that the kernel has metadata for" % pa)
 
 
+class Loaded(FrameDecorator):
+    """A frame of code that runs where the kernel was loaded, before paging: named as where it was linked."""
+
+    def __init__(self, frame, pc):
+        super().__init__(frame)
+        self.pc = pc
+
+    def function(self):
+        text = gdb.execute("info symbol 0x%x" % self.pc, to_string=True)
+        return None if text.startswith("No symbol") else text.split()[0]
+
+    def place(self):
+        return gdb.find_pc_line(self.pc)
+
+    def filename(self):
+        symtab = self.place().symtab
+        return symtab.filename if symtab else None
+
+    def line(self):
+        return self.place().line or None
+
+
+class Before:
+    """The frame filter of bt that applies Loaded."""
+
+    name, enabled, priority = "vitrine", True, 100
+
+    def __init__(self):
+        gdb.frame_filters[self.name] = self
+
+    def filter(self, frames):
+        if satp()[0]:
+            return frames
+        low, high = (evaluate("&" + name) - IMAGE_SHIFT for name in ("_kernel_start", "_kernel_end"))
+        return (Loaded(f, f.inferior_frame().pc() + IMAGE_SHIFT) if low <= f.inferior_frame().pc() < high else f
+                for f in frames)
+
+
+Before()
 for command in (PageTable, Walk, Processes, Frame):
     command()
