@@ -22,7 +22,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from boot import matrix  # noqa: E402
-from driver import abuse, builds, console, core, guests, host, inside, shell  # noqa: E402
+from driver import abuse, builds, console, core, gdbsession, guests, host, inside, shell  # noqa: E402
 from driver.core import BUILDS, FAILED, OK, SKIPPED, Failed, Output, Result, Skipped  # noqa: E402
 
 PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
@@ -30,7 +30,7 @@ PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
 
 def all_tests():
     found = []
-    for part in (builds, host, guests, shell, console, inside, matrix, abuse):
+    for part in (builds, host, guests, shell, console, inside, gdbsession, matrix, abuse):
         found += list(part.tests())
     return found
 

@@ -24,7 +24,7 @@
 #define PGACCESS_MAX_PAGES 65536
 
 /* Permissions and object of a file mapping; -EACCES where the descriptor does not allow it. */
-static long map_file(struct map_request *rq, u64 fd, u32 prot, u32 flags)
+static long map_file(struct map_request *rq, u64 fd, u32 prot, u32 flags, struct file **held)
 {
 	struct file *f = user_file(fd);
 	long err;
@@ -48,14 +48,16 @@ static long map_file(struct map_request *rq, u64 fd, u32 prot, u32 flags)
 	}
 	rq->file = f;
 	err = f->ops->map ? f->ops->map(f, rq) : -ENODEV;
-	if (err == 0)
-		return 0; /* f stays held until the mapping is made */
+	if (err == 0) {
+		*held = f; /* until the mapping is made; rq->file may say something else (/dev/zero) */
+		return 0;
+	}
 out:
 	file_put(f);
 	return err;
 }
 
-static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags)
+static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags, struct file **held)
 {
 	u32 type = flags & MAP_TYPE;
 
@@ -68,7 +70,7 @@ static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags)
 	rq->flags = (type != MAP_PRIVATE ? VMA_SHARED : 0) | (flags & MAP_GROWSDOWN ? VMA_STACK : 0) |
 		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0);
 	if (!(flags & MAP_ANONYMOUS))
-		return map_file(rq, fd, prot, flags);
+		return map_file(rq, fd, prot, flags, held);
 	if (type == MAP_PRIVATE)
 		return 0;
 	rq->pgoff = 0;
@@ -91,6 +93,7 @@ long sys_mmap(SYSCALL_ARGS)
 		.prot = prot & PROT_MASK,
 		.max_prot = VMA_READ | VMA_WRITE | VMA_EXEC,
 		.pgoff = a5 >> PAGE_SHIFT};
+	struct file *held = NULL;
 	long ret;
 
 	if ((a5 & (PAGE_SIZE - 1)) || a1 == 0)
@@ -101,13 +104,13 @@ long sys_mmap(SYSCALL_ARGS)
 		return -EINVAL;
 	if (rq.pgoff + DIV_ROUND_UP(a1, PAGE_SIZE) < rq.pgoff)
 		return -EOVERFLOW;
-	ret = map_prepare(&rq, a4, rq.prot, flags);
+	ret = map_prepare(&rq, a4, rq.prot, flags, &held);
 	if (ret < 0)
 		return ret;
 	ret = aspace_map(current()->as, &rq);
 	/* The mapping took references of its own. */
-	if (rq.file)
-		file_put(rq.file);
+	if (held)
+		file_put(held);
 	else if (rq.obj)
 		rq.obj->ops->put_ref(rq.obj);
 	if (ret >= 0 && (flags & (MAP_POPULATE | MAP_LOCKED)))

@@ -177,20 +177,9 @@ def vmprint_at_boot(test, members):
         raise Failed("no page table in the kernel's messages")
 
 
-def gdb_session(test, members):
-    """./vitrine gdb's commands, in batch: the kernel stopped at its first process."""
-    path = os.path.join(TOP, "tools/gdb.py")
-    if not os.path.exists(path):
-        raise Failed("no tools/gdb.py")
-    done = core.run_python(path, "--help", limit=30, log=test.log)
-    if done.status != 0:
-        raise Failed("tools/gdb.py --help ended with %s" % done.status)
-
-
 def tests():
     yield Test("program.added", added_program, ["release", "images"], seconds=10, quick=True)
     yield Test("pagetable.pgtbltest", pgtbltest, ["release", "debug", "images"], seconds=12)
     for name, append in (("sv39", ""), ("sv48", "paging=sv48"), ("sv57", "paging=sv57")):
         yield Test("pagetable.against_qemu_" + name, against_qemu(append), ["release", "images"], seconds=8)
     yield Test("pagetable.vmprint_at_boot", vmprint_at_boot, ["release", "images"], seconds=5)
-    yield Test("gdb.help", gdb_session, [], seconds=2)

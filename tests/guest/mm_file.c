@@ -257,4 +257,30 @@ TEST_LIMIT(a_writer_and_a_mapper_race, 40)
 	wait_ok(pid);
 }
 
+static long open_files(void)
+{
+	long n = -1;
+	FILE *f = fopen("/proc/sys/fs/file-nr", "r");
+
+	CHECK(f && fscanf(f, "%ld", &n) == 1);
+	fclose(f);
+	return n;
+}
+
+TEST(mapping_dev_zero_leaves_no_file_open)
+{
+	long before = open_files();
+
+	for (int i = 0; i < 200; i++) {
+		int fd = OK(open("/dev/zero", O_RDWR));
+		volatile char *p = mmap(NULL, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+
+		CHECK(p != MAP_FAILED);
+		OK(close(fd));
+		p[0] = 1;
+		OK(munmap((void *)p, PG));
+	}
+	CHECK(open_files() - before < 100);
+}
+
 TEST_MAIN

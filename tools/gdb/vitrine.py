@@ -73,7 +73,15 @@ def evaluate(text):
     try:
         value = gdb.parse_and_eval(text)
     except gdb.error:
-        value = gdb.parse_and_eval("&(%s)" % text)  # a name that only the assembler or the linker knows
+        try:
+            value = gdb.parse_and_eval("&(%s)" % text)  # a name that only the assembler or the linker knows
+        except gdb.MemoryError:
+            raise
+        except gdb.error as problem:
+            try:
+                return gdb.decode_line(text)[1][0].pc & MASK  # a function that was inlined
+            except (gdb.error, TypeError):
+                raise problem
     if value.type.strip_typedefs().code in (gdb.TYPE_CODE_FUNC, gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT):
         value = value.address
     return int(value) & MASK
@@ -217,7 +225,8 @@ def string(value):
 
 
 class PageTable(gdb.Command):
-    """pt [PID]: the page table of a process, or of the selected hart: each valid entry, depth first (pt -a: kernel half too)."""
+    """pt [PID]: the page table of a process, or of the selected hart: each valid entry, depth first. With -a, the kernel's
+    half too."""
 
     def __init__(self):
         super().__init__("pt", gdb.COMMAND_DATA)
@@ -288,6 +297,14 @@ class Processes(gdb.Command):
                           hex(int(task.address) & MASK)))
 
 
+def plain(value):
+    """Small numbers without the character that gdb adds, atomics as their number."""
+    kind = value.type.strip_typedefs()
+    if kind.code == gdb.TYPE_CODE_STRUCT and kind.fields()[0].name == "value":
+        return plain(value["value"])
+    return int(value) if kind.code == gdb.TYPE_CODE_INT else value
+
+
 class Frame(gdb.Command):
     """frame ADDR: what the kernel knows of a physical frame. ADDR is physical, or a kernel address in the direct map, the
     image, or the frame array itself. A number below 4096 means what it always does in gdb: frame N of the backtrace."""
@@ -299,13 +316,13 @@ class Frame(gdb.Command):
         if not argument:
             gdb.execute("up 0")
             return
-        if argument.split()[0] in ("address", "function", "level"):
-            gdb.execute("select-frame " + argument)
-            gdb.execute("up 0")
-            return
-        value = number(argument)
-        if value < PAGE:  # a number in the backtrace
-            gdb.execute("select-frame %d" % value)
+        usual = argument.split()[0] in ("address", "function", "level")
+        value = 0 if usual else number(argument)
+        if usual or value < PAGE:  # a number in the backtrace
+            try:
+                gdb.execute("select-frame " + (argument if usual else str(value)))
+            except gdb.error as error:
+                raise gdb.GdbError(str(error))
             gdb.execute("up 0")
             return
         with supervisor():
@@ -331,9 +348,16 @@ class Frame(gdb.Command):
             print("kind %s" % name)
             for field in kind.fields():
                 if field.name not in ("kind", "link", "spare"):
-                    print("  %-13s %s" % (field.name, frame[field.name]))
+                    print("  %-13s %s" % (field.name, plain(frame[field.name])))
         except gdb.MemoryError:
             print("physical 0x%x is not RAM that the kernel has metadata for" % pa)
+
+
+class Named(FrameDecorator):
+    """With a filter in place, bt leaves an unknown name empty; this gives it gdb's usual form."""
+
+    def function(self):
+        return self.inferior_frame().name() or "??"
 
 
 class Loaded(FrameDecorator):
@@ -345,7 +369,7 @@ class Loaded(FrameDecorator):
 
     def function(self):
         text = gdb.execute("info symbol 0x%x" % self.pc, to_string=True)
-        return None if text.startswith("No symbol") else text.split()[0]
+        return "??" if text.startswith("No symbol") else text.split()[0]
 
     def place(self):
         return gdb.find_pc_line(self.pc)
@@ -368,9 +392,9 @@ class Before:
 
     def filter(self, frames):
         if satp()[0]:
-            return frames
+            return map(Named, frames)
         low, high = (evaluate("&" + name) - IMAGE_SHIFT for name in ("_kernel_start", "_kernel_end"))
-        return (Loaded(f, f.inferior_frame().pc() + IMAGE_SHIFT) if low <= f.inferior_frame().pc() < high else f
+        return (Loaded(f, f.inferior_frame().pc() + IMAGE_SHIFT) if low <= f.inferior_frame().pc() < high else Named(f)
                 for f in frames)
 
 
