@@ -29,7 +29,8 @@ source {top}/tools/gdb/vitrine.py
 target remote {socket}
 """
 ATTACHED = """printf "\\nVitrine: harts are threads (info threads). Commands: pt [PID], walk ADDR, procs, frame ADDR, bt.\\n"
-printf "For example: break kernel_main, continue. The console is in {log}\\n\\n"
+printf "For example: break kernel_main, continue. The console is in {log}\\n"
+printf "When user code was stopped, gdb reads kernel variables after: set $priv = 1 (0 again before continue).\\n\\n"
 """
 
 
