@@ -4,6 +4,7 @@
 #include "lib/assert.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
+#include "mm/vma.h"
 
 static struct slab_cache *amap_cache;
 
@@ -21,7 +22,39 @@ struct amap *amap_create(void)
 	spin_init(&am->lock, "amap", RANK_AMAP);
 	refcount_init(&am->refs, 1);
 	index_init(&am->pages);
+	index_init(&am->blocks);
+	list_init(&am->mappings);
 	return am;
+}
+
+void amap_link(struct vma *v)
+{
+	spin_lock(&v->amap->lock);
+	list_add_tail(&v->amap_link, &v->amap->mappings);
+	spin_unlock(&v->amap->lock);
+}
+
+void amap_unlink(struct vma *v)
+{
+	spin_lock(&v->amap->lock);
+	list_del(&v->amap_link);
+	spin_unlock(&v->amap->lock);
+}
+
+void amap_join(struct vma *v, struct amap *am)
+{
+	DEBUG_ASSERT(!v->amap);
+	v->amap = am;
+	amap_link(v);
+}
+
+void amap_leave(struct vma *v)
+{
+	struct amap *am = v->amap;
+
+	amap_unlink(v);
+	v->amap = NULL;
+	amap_put(am);
 }
 
 static void slot_put(u64 key, void *entry, void *ctx)
@@ -92,6 +125,7 @@ int amap_move(struct amap *dst, u64 dst_key, struct amap *src, u64 src_key, u64 
 int amap_shift(struct amap *am, u64 by)
 {
 	struct index fresh;
+	struct vma *v;
 	u64 last = UINT64_MAX;
 	int err = 0;
 
@@ -103,6 +137,10 @@ int amap_shift(struct amap *am, u64 by)
 			index_destroy(&am->pages);
 			am->pages = fresh;
 		}
+	}
+	if (!err) {
+		list_for_each_entry (v, &am->mappings, amap_link)
+			v->apgoff += by;
 	}
 	spin_unlock(&am->lock);
 	return err;

@@ -1,6 +1,6 @@
 /*
- * An amap: the private pages of one VMA, by page number. The slot holds the
- * frame's reference; translations hold none.
+ * An amap: the private pages of one VMA, by page number. A slot holds the
+ * frame's reference, or one to a swap entry (mm/swap.h); translations hold none.
  *
  * Who shares an amap (exactly one of):
  *  A1  one VMA;
@@ -14,7 +14,18 @@
  * VMA whose relatives went away may clear its own flag under the lock for reading).
  * Frames with one reference may be written in place by the slot's owner.
  *
- * Locks: amap->lock (spinlock, RANK_AMAP) guards the slots.
+ * Reverse map: amap->mappings are the VMAs that show its slots. Reclaim finds every
+ * translation of a slot through it, holding amap->lock alone. So, while that is
+ * held, start, end and apgoff of those VMAs stand still, and every translation of
+ * a slot is one of them. A slot that none of them covers is on its way to another
+ * VMA or amap: whoever finds it there leaves it alone.
+ *
+ * Blocks: an entry in amap->blocks at key k says that slots k ... k + 511 hold the
+ * frames of one 2 MiB block, in order, from the entry on. Who changes one of those
+ * slots takes the entry out first (amap_block_drop). Mapping the block by one leaf
+ * is up to mm/superpage.c.
+ *
+ * Locks: amap->lock (spinlock, RANK_AMAP) guards slots, blocks and mappings.
  */
 #pragma once
 
@@ -27,8 +38,16 @@
 struct amap {
 	struct spinlock lock;
 	struct refcount refs; /* VMAs */
-	struct index pages;   /* [lock] struct frame * */
+	struct index pages;   /* [lock] slots: struct frame *, or a swap entry */
+	struct index blocks;  /* [lock] first frame of a block, by the key of its first slot */
+	struct list mappings; /* [lock] struct vma.amap_link */
 };
+
+/* What a slot holds: a frame, or (low bit set) a swap entry. */
+static inline bool slot_is_swap(const void *slot)
+{
+	return (uintptr_t)slot & 1;
+}
 
 void amap_init(void);
 struct amap *amap_create(void); /* NULL: no memory */
@@ -43,11 +62,19 @@ static inline bool amap_shared(const struct amap *am)
 	return refcount_read(&am->refs) > 1;
 }
 
+struct vma;
+/* v, whose amap is set, shows its slots from now on; or no longer. Locks: take amap->lock. */
+void amap_link(struct vma *v);
+void amap_unlink(struct vma *v);
+/* Gives v, which has no amap, the caller's reference to `am`; or takes v's away. */
+void amap_join(struct vma *v, struct amap *am);
+void amap_leave(struct vma *v);
+
 /* Every slot, the frames now shared. NULL: no memory. */
 struct amap *amap_clone(struct amap *am);
 /* Gives back the frames of keys [first, first + nr), already unmapped and flushed. Returns how many. */
 u64 amap_erase(struct amap *am, u64 first, u64 nr);
 /* Moves slots to another amap, which has none there. 0/-ENOMEM, then nothing moved. */
 int amap_move(struct amap *dst, u64 dst_key, struct amap *src, u64 src_key, u64 nr);
-/* Adds `by` to every key. The amap has one VMA. 0/-ENOMEM. */
+/* Adds `by` to every key, and to its VMA's apgoff: it has one. 0/-ENOMEM. */
 int amap_shift(struct amap *am, u64 by);

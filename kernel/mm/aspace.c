@@ -23,6 +23,7 @@ struct vma *vma_create(struct aspace *as)
 	if (v) {
 		v->as = as;
 		list_init(&v->obj_link);
+		list_init(&v->amap_link);
 	}
 	return v;
 }
@@ -110,6 +111,8 @@ static void aspace_destroy(struct aspace *as)
 	{
 		if (v->obj)
 			memobj_unlink(v);
+		if (v->amap)
+			amap_unlink(v);
 		list_add_tail(&v->obj_link, &dead);
 	}
 	pt_destroy(&as->pt);

@@ -44,10 +44,9 @@ static int forget_pages(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t
 		return 0;
 	if ((v->flags & VMA_NEEDS_COPY) && amap_shared(am) && start == v->start && end == v->end) {
 		/* All of it: the relatives may have it. */
-		v->amap = NULL;
 		v->flags &= ~(u32)VMA_NEEDS_COPY;
 		atomic64_sub(&as->resident, am->pages.count);
-		amap_put(am);
+		amap_leave(v);
 		return 0;
 	}
 	err = vma_unshare(v);

@@ -18,12 +18,16 @@ void aspace_insert(struct aspace *as, struct vma *v)
 		as->peak_pages = as->nr_pages;
 	if (v->obj)
 		memobj_link(v);
+	if (v->amap)
+		amap_link(v);
 }
 
 void aspace_erase(struct aspace *as, struct vma *v)
 {
 	if (v->obj)
 		memobj_unlink(v);
+	if (v->amap)
+		amap_unlink(v);
 	vma_erase(&as->vmas, v);
 	as->nr_pages -= vma_pages(v);
 }
@@ -35,10 +39,14 @@ void aspace_resize(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t end)
 	shift = start >= v->start ? shift : -((v->start - start) >> PAGE_SHIFT);
 	if (v->obj)
 		mutex_lock(&v->obj->lock);
+	if (v->amap)
+		spin_lock(&v->amap->lock);
 	as->nr_pages += ((end - start) >> PAGE_SHIFT) - vma_pages(v);
 	v->pgoff += shift;
 	v->apgoff += shift;
 	vma_resize(&as->vmas, v, start, end);
+	if (v->amap)
+		spin_unlock(&v->amap->lock);
 	if (v->obj)
 		mutex_unlock(&v->obj->lock);
 	if (as->nr_pages > as->peak_pages)
@@ -57,8 +65,8 @@ int vma_unshare(struct vma *v)
 		copy = amap_clone(old);
 		if (!copy)
 			return -ENOMEM;
-		v->amap = copy;
-		amap_put(old);
+		amap_leave(v);
+		amap_join(v, copy);
 	}
 	__atomic_fetch_and(&v->flags, ~(u32)VMA_NEEDS_COPY, __ATOMIC_RELAXED);
 	return 0;
@@ -77,8 +85,8 @@ int vma_privatise(struct vma *v)
 		amap_put(own);
 		return -ENOMEM;
 	}
-	amap_put(v->amap);
-	v->amap = own;
+	amap_leave(v);
+	amap_join(v, own);
 	return 0;
 }
 
@@ -98,10 +106,7 @@ int vma_headroom(struct vma *v, u64 nr)
 		return err;
 	/* As much room as there is content: growing by single pages shifts seldom. */
 	by = ALIGN_UP(MAX(nr, vma_pages(v)), (u64)INDEX_WIDTH);
-	err = amap_shift(v->amap, by);
-	if (!err)
-		v->apgoff += by;
-	return err;
+	return amap_shift(v->amap, by);
 }
 
 /* ---- cutting and joining ---- */
@@ -153,19 +158,22 @@ static bool merge_amaps(struct vma *a, struct vma *b)
 	if (!b->amap)
 		return !a->amap || vma_privatise(a) == 0;
 	if (!a->amap) {
-		if (vma_headroom(b, nr) != 0)
+		struct amap *am;
+
+		/* Relatives' reclaim must never miss our translations (mm/anon.h), not even between here and there. */
+		if ((b->flags & VMA_NEEDS_COPY) || vma_headroom(b, nr) != 0)
 			return false;
-		a->amap = b->amap;
+		am = b->amap;
 		a->apgoff = b->apgoff - nr;
-		a->flags |= b->flags & VMA_NEEDS_COPY;
+		amap_unlink(b);
 		b->amap = NULL;
+		amap_join(a, am);
 		return true;
 	}
 	if (a->amap == b->amap) {
 		if (a->apgoff + nr != b->apgoff)
 			return false;
-		amap_put(b->amap);
-		b->amap = NULL;
+		amap_leave(b);
 		return true;
 	}
 	if ((a->flags | b->flags) & VMA_NEEDS_COPY || amap_shared(a->amap) || amap_shared(b->amap) ||
@@ -173,8 +181,7 @@ static bool merge_amaps(struct vma *a, struct vma *b)
 		return false;
 	if (amap_move(a->amap, a->apgoff + nr, b->amap, b->apgoff, vma_pages(b)) != 0)
 		return false;
-	amap_put(b->amap);
-	b->amap = NULL;
+	amap_leave(b);
 	return true;
 }
 

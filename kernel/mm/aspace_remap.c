@@ -123,6 +123,8 @@ static void remap_commit(struct aspace *as, struct vma *v, struct vma *twin, con
 	if (twin) {
 		remap_twin(twin, v, r);
 		twin->flags |= v->flags & VMA_NEEDS_COPY;
+		if (v->amap)
+			amap_unlink(v);
 		twin->amap = v->amap;
 		twin->apgoff = v->apgoff;
 		v->amap = NULL;

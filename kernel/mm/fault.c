@@ -45,17 +45,24 @@ void fault_init(void)
 
 static struct amap *amap_of(struct vma *v)
 {
-	struct amap *am = READ_ONCE(v->amap), *fresh, *none = NULL;
+	struct amap *am = READ_ONCE(v->amap), *fresh;
 
 	if (likely(am))
 		return am;
 	fresh = amap_create();
 	if (!fresh)
 		return NULL;
-	if (__atomic_compare_exchange_n(&v->amap, &none, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	pt_lock(&v->as->pt);
+	am = v->amap;
+	if (!am) {
+		list_add(&v->amap_link, &fresh->mappings);
+		store_release(&v->amap, fresh);
+	}
+	pt_unlock(&v->as->pt);
+	if (!am)
 		return fresh;
 	amap_put(fresh); /* another thread was faster */
-	return none;
+	return am;
 }
 
 struct amap *slots_lock(struct vma *v)

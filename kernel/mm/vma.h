@@ -48,6 +48,7 @@ struct vma {
 	struct file *file;          /* for names. Owned reference */
 	struct amap *amap;          /* upper layer, or NULL: nothing private yet. Owned reference */
 	u64 apgoff;                 /* key in amap of the page at start */
+	struct list amap_link;      /* in amap->mappings [amap->lock] */
 	vaddr_t w_start, w_end;     /* leaves outside are not writable; w_start >= w_end: none is [pt->lock] */
 	u64 file_end;               /* bytes at and beyond this va are zeroes, not obj (bss tail); 0: none */
 	vaddr_t sub_start, sub_end; /* of the subtree below node: its extent, */
