@@ -21,6 +21,7 @@
 
 #include "fs/anon.h"
 #include "fs/file.h"
+#include "lib/err.h"
 #include "lib/errno.h"
 #include "lib/tree.h"
 #include "mm/slab.h"
@@ -222,9 +223,9 @@ int epoll_create_file(u32 flags, struct file **out)
 	list_init(&ep->ready);
 	tree_init(&ep->items);
 	*out = file_create_anon(inode, &epoll_ops, O_RDWR);
-	if (!*out) {
+	if (IS_ERR(*out)) {
 		kfree(ep);
-		return -ENFILE;
+		return (int)PTR_ERR(*out);
 	}
 	(*out)->private = ep;
 	ep->file = *out;

@@ -2,6 +2,7 @@
 
 #include "fs/anon.h"
 #include "fs/file.h"
+#include "lib/err.h"
 #include "lib/errno.h"
 #include "mm/slab.h"
 #include "mm/uio.h"
@@ -127,9 +128,9 @@ int eventfd_create(u32 initial, u32 flags, struct file **out)
 	waitq_init(&e->readers, "eventfd readers");
 	waitq_init(&e->writers, "eventfd writers");
 	*out = file_create_anon(inode, &eventfd_ops, O_RDWR | (flags & O_NONBLOCK));
-	if (!*out) {
+	if (IS_ERR(*out)) {
 		kfree(e);
-		return -ENFILE;
+		return (int)PTR_ERR(*out);
 	}
 	(*out)->private = e;
 	return 0;

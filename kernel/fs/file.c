@@ -2,6 +2,7 @@
 #include "fs/epoll.h"
 #include "fs/fs.h"
 #include "fs/lock.h"
+#include "lib/err.h"
 #include "lib/errno.h"
 #include "mm/aspace.h"
 #include "mm/slab.h"
@@ -36,10 +37,10 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	struct file *f;
 
 	if (atomic64_read(&nr_open) >= nr_open_max)
-		return NULL;
+		return ERR_PTR(-ENFILE);
 	f = slab_alloc(file_cache, ALLOC_ZERO);
 	if (!f)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	atomic64_inc(&nr_open);
 	refcount_init(&f->refs, 1);
 	f->flags = flags & ~(u32)O_CLOEXEC;
@@ -54,9 +55,9 @@ struct file *file_create_anon(struct inode *inode, const struct file_ops *ops, u
 {
 	struct file *f = file_alloc(ops, flags);
 
-	if (!f) {
+	if (IS_ERR(f)) {
 		inode_put(inode);
-		return NULL;
+		return f;
 	}
 	f->inode = inode;
 	return f;

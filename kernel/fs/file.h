@@ -115,7 +115,7 @@ int dir_emit_dots(struct file *f, struct dir_sink *sink);
 u8 dir_type(u32 mode);                                                    /* DT_* of an inode mode */
 ssize_t file_kernel_read(struct file *f, void *buf, size_t len, u64 pos); /* exec */
 
-struct file *file_alloc(const struct file_ops *ops, u32 flags); /* NULL: -ENFILE/no memory; refs = 1 */
+struct file *file_alloc(const struct file_ops *ops, u32 flags); /* or ERR_PTR(-ENFILE or -ENOMEM); refs = 1 */
 static inline void file_get(struct file *f)
 {
 	refcount_get(&f->refs);
@@ -126,7 +126,7 @@ void file_put(struct file *f); /* may sleep */
 int file_open(const struct path *dir, const char *name, u32 flags, u32 mode, struct file **out);
 /* Opens what path says already. */
 int file_open_path(const struct path *p, u32 flags, struct file **out);
-/* A file that has no name (pipe, eventfd, memfd): takes over the inode's reference. NULL: no memory. */
+/* A file that has no name (pipe, eventfd, memfd): takes over the inode's reference, also when it fails: as file_alloc. */
 struct file *file_create_anon(struct inode *inode, const struct file_ops *ops, u32 flags);
 
 /* Its place, referenced, also for files without a name (pipes: a nameless dentry on no mount): for /proc/PID/fd. */

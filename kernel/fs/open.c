@@ -2,6 +2,7 @@
 #include "fs/buf.h"
 #include "fs/fs.h"
 #include "fs/pipe.h"
+#include "lib/err.h"
 #include "lib/errno.h"
 
 #define OPEN_FLAGS_OF_CALL (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
@@ -95,11 +96,11 @@ static int open_start(struct file *f, u32 flags, enum open_how how)
 static int open_with(struct file *f, const struct path *p, u32 flags, enum open_how how, struct file **out)
 {
 	struct inode *inode = path_inode(p);
-	int err = f ? open_check(p, inode, flags, how) : -ENFILE;
+	int err = IS_ERR(f) ? (int)PTR_ERR(f) : open_check(p, inode, flags, how);
 
 	if (err) {
 		path_put(p);
-		if (f)
+		if (!IS_ERR(f))
 			file_put(f);
 		return err;
 	}
@@ -226,10 +227,10 @@ static int open_create(const struct path *dir, const char *name, u32 flags, u32 
 	struct file *f = file_alloc(&file_ops_none, flags); /* first: nothing is created that could not be opened */
 	struct walk w;
 	struct path p;
-	int err = f ? walk_start(&w, dir, name) : -ENFILE;
+	int err = IS_ERR(f) ? (int)PTR_ERR(f) : walk_start(&w, dir, name);
 
 	if (err) {
-		if (f)
+		if (!IS_ERR(f))
 			file_put(f);
 		return err;
 	}

@@ -90,6 +90,4 @@ void writeback_init(void);
 void writeback_kick(void);         /* wakes the flusher. Context: any */
 void writeback_balance(void);      /* called after dirtying; may sleep */
 void pagecache_reclaim_init(void); /* registers the shrinker */
-/* Implemented by proc: starts a kernel thread. 0 or -errno. */
-int kthread_start(const char *name, void (*fn)(void *), void *arg);
 u64 pagecache_nr_cached(void), pagecache_nr_dirty(void), pagecache_nr_writeback(void);

@@ -21,6 +21,7 @@
 #include "fs/anon.h"
 #include "fs/file.h"
 #include "fs/inode.h"
+#include "lib/err.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/reclaim.h"
@@ -339,6 +340,7 @@ int pipe_create(struct file *out[2], u32 flags)
 {
 	struct pipe *p = pipe_alloc();
 	struct inode *inode = anon_inode_create(S_IFIFO | 0600, "pipe");
+	int err = -ENOMEM;
 
 	if (!p || !inode)
 		goto out_free;
@@ -348,15 +350,17 @@ int pipe_create(struct file *out[2], u32 flags)
 	inode->pipe = p;
 	inode_get(inode);
 	out[0] = file_create_anon(inode, &pipe_ops, O_RDONLY | flags);
-	if (!out[0])
+	if (IS_ERR(out[0])) {
+		err = (int)PTR_ERR(out[0]);
 		goto out_free;
+	}
 	out[0]->private = p;
 	out[1] = file_create_anon(inode, &pipe_ops, O_WRONLY | flags);
-	if (!out[1]) {
+	if (IS_ERR(out[1])) {
 		p->users = 1;
 		p->nr_writers = 0;
 		file_put(out[0]); /* frees the pipe */
-		return -ENFILE;
+		return (int)PTR_ERR(out[1]);
 	}
 	out[1]->private = p;
 	return 0;
@@ -369,7 +373,7 @@ out_free:
 		p->users = 1;
 		pipe_drop_user(p, NULL);
 	}
-	return p && inode ? -ENFILE : -ENOMEM;
+	return err;
 }
 
 /* ---- FIFOs ---- */

@@ -209,6 +209,31 @@ int index_replace(struct index *ix, u64 key, void *old, void *entry)
 	return 0;
 }
 
+int index_set_run(struct index *ix, u64 key, u32 nr, void *first, size_t stride)
+{
+	u64 end = key + nr;
+	u8 *entry = first;
+
+	for (u64 k = key; k < end; k = (k | INDEX_MASK) + 1) {
+		if (leaf_make(ix, k))
+			continue;
+		for (u64 made = key; made < k; made = (made | INDEX_MASK) + 1)
+			index_unreserve(ix, made);
+		return -ENOMEM;
+	}
+	while (key < end) {
+		struct index_node *leaf = (struct index_node *)index_leaf(ix, key);
+
+		do {
+			DEBUG_ASSERT(!leaf->slots[slot_of(key, 0)]);
+			node_set_slot(leaf, slot_of(key, 0), entry);
+			entry += stride;
+		} while (++key < end && slot_of(key, 0) != 0);
+	}
+	ix->count += nr;
+	return 0;
+}
+
 int index_reserve(struct index *ix, u64 key)
 {
 	return leaf_make(ix, key) ? 0 : -ENOMEM;

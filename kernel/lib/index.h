@@ -99,6 +99,9 @@ int index_set(struct index *ix, u64 key, void *entry);
 /* index_set, if what is at `key` now is `old` (NULL: nothing); otherwise -EAGAIN. `entry` is not NULL. */
 int index_replace(struct index *ix, u64 key, void *old, void *entry);
 
+/* Stores first, first + stride, ... at nr keys from `key` on, all of them absent. Errors: -ENOMEM, nothing stored. */
+int index_set_run(struct index *ix, u64 key, u32 nr, void *first, size_t stride);
+
 /*
  * Makes the following index_set at `key` infallible. Holds until the next index_erase (of any key),
  * so keep the index locked between the two. Several keys may be reserved in a row.

@@ -72,6 +72,28 @@ void amap_leave(struct vma *v);
 
 /* Every slot, the frames now shared. NULL: no memory. */
 struct amap *amap_clone(struct amap *am);
+/* ---- blocks; all with amap->lock held ---- */
+
+/* Slots key ... key + 511 get the frames of the block f, which was split, with their references. 0; -EAGAIN: one of them
+ * is not empty; -ENOMEM. */
+int amap_block_add(struct amap *am, u64 key, struct frame *f);
+/* The slots from key on hold the frames of the split block f, in order, which is said now (if memory allows). */
+void amap_block_mark(struct amap *am, u64 key, struct frame *f);
+/* The first frame of the block that begins at key, or NULL. */
+static inline struct frame *amap_block(const struct amap *am, u64 key)
+{
+	return index_empty(&am->blocks) ? NULL : index_get(&am->blocks, key);
+}
+/* The slot at key is about to change: if it is in a block, that is one no longer. */
+void amap_block_break(struct amap *am, u64 key);
+static inline void amap_block_drop(struct amap *am, u64 key)
+{
+	if (unlikely(!index_empty(&am->blocks)))
+		amap_block_break(am, key);
+}
+
+/* ---- ranges of slots ---- */
+
 /* Gives back the frames of keys [first, first + nr), already unmapped and flushed. Returns how many. */
 u64 amap_erase(struct amap *am, u64 first, u64 nr);
 /* Moves slots to another amap, which has none there. 0/-ENOMEM, then nothing moved. */

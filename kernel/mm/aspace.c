@@ -7,6 +7,7 @@
 #include "mm/aspace_priv.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
+#include "mm/superpage.h"
 
 static struct slab_cache *aspace_cache, *vma_cache;
 
@@ -107,6 +108,7 @@ static void aspace_destroy(struct aspace *as)
 	LIST_HEAD(dead);
 	struct vma *v;
 
+	superpage_unwatch(as);
 	tree_for_each_entry(v, &as->vmas.tree, node)
 	{
 		if (v->obj)
@@ -142,6 +144,7 @@ static void fork_copy_fields(struct aspace *to, const struct aspace *from)
 	to->limit_pages = from->limit_pages;
 	to->data_limit_pages = from->data_limit_pages;
 	to->peak_pages = from->peak_pages;
+	to->no_superpages = from->no_superpages;
 	to->arg_start = from->arg_start;
 	to->arg_end = from->arg_end;
 	to->env_start = from->env_start;

@@ -46,6 +46,9 @@ struct aspace {
 	struct file *exe;       /* [lock] owned reference; released by the hook aspace_release_file */
 	u64 nr_faults_minor, nr_faults_major;
 	struct futex_private *futexes; /* proc/futex.c */
+	struct list superpage_link;    /* mm/superpage.c: among those that are looked through, */
+	bool superpage_watched;        /* if so */
+	bool no_superpages;            /* PR_SET_THP_DISABLE; forks inherit it */
 };
 
 /* Implemented by fs: drops/takes a reference on as->exe. */

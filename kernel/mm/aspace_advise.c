@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "mm/aspace_priv.h"
 #include "mm/fault.h"
+#include "mm/superpage.h"
 #include "sync/sched.h"
 
 /* Linux's numbers. */
@@ -25,6 +26,7 @@ enum {
 	MADV_PAGEOUT = 21,
 	MADV_POPULATE_READ = 22,
 	MADV_POPULATE_WRITE = 23,
+	MADV_COLLAPSE = 25,
 	MS_ASYNC = 1,
 	MS_INVALIDATE = 2,
 	MS_SYNC = 4,
@@ -172,6 +174,7 @@ int aspace_advise(struct aspace *as, vaddr_t start, u64 len, int advice)
 	case MADV_DOFORK: return advise_flags(as, start, end, VMA_DONTFORK, 0);
 	case MADV_HUGEPAGE: return advise_flags(as, start, end, VMA_NOHUGE, VMA_HUGE);
 	case MADV_NOHUGEPAGE: return advise_flags(as, start, end, VMA_HUGE, VMA_NOHUGE);
+	case MADV_COLLAPSE: return superpage_collect(as, start, end);
 	case MADV_POPULATE_READ: return advise_populate(as, start, end, ACCESS_READ);
 	case MADV_POPULATE_WRITE: return advise_populate(as, start, end, ACCESS_WRITE);
 	default: return -EINVAL;

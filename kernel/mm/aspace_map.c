@@ -331,8 +331,14 @@ bool aspace_covered(struct aspace *as, vaddr_t start, vaddr_t end)
 
 vaddr_t aspace_find_place(struct aspace *as, u64 len)
 {
-	vaddr_t at = vma_find_hole(&as->vmas, len, USER_MIN, as->mmap_top);
+	/* What fills superpages gets a place where it can have them. */
+	u64 room = IS_ALIGNED(len, HUGE_SIZE) ? len + HUGE_SIZE - PAGE_SIZE : len;
+	vaddr_t at = vma_find_hole(&as->vmas, room, USER_MIN, as->mmap_top);
 
+	if (at && room > len)
+		at = ALIGN_DOWN(at + room - len, HUGE_SIZE);
+	if (!at)
+		at = vma_find_hole(&as->vmas, len, USER_MIN, as->mmap_top);
 	return at ? at : vma_find_hole(&as->vmas, len, USER_MIN, USER_MMAP_END);
 }
 

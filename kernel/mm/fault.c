@@ -25,12 +25,12 @@
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "mm/failnth.h"
 #include "mm/fault_priv.h"
 #include "mm/reclaim.h"
 #include "mm/stat.h"
 
-#define HUGE_AHEAD 32 /* pages filled at once where the program asked for huge pages */
-#define MAX_TRIES  1000
+#define MAX_TRIES 1000
 
 static struct frame *zero_frame;
 
@@ -43,7 +43,7 @@ void fault_init(void)
 
 /* ---- private pages ---- */
 
-static struct amap *amap_of(struct vma *v)
+struct amap *fault_amap(struct vma *v)
 {
 	struct amap *am = READ_ONCE(v->amap), *fresh;
 
@@ -88,8 +88,7 @@ void slots_unlock(struct vma *v, struct amap *am)
 		spin_unlock(&am->lock);
 }
 
-/* Nobody may go on reading the old page while another writes the new one. */
-static NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
+NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
 {
 	struct tlb tlb;
 
@@ -102,8 +101,11 @@ static NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
 static inline int slot_set(struct vma *v, struct amap *am, vaddr_t va, struct frame *f, struct frame *old)
 {
 	u64 key = vma_key(v, va);
-	int err = index_replace(&am->pages, key, old, f);
+	int err;
 
+	if (old)
+		amap_block_drop(am, key);
+	err = index_replace(&am->pages, key, old, f);
 	if (unlikely(err))
 		return err == -EAGAIN ? AGAIN : AGAIN_MEMORY;
 	f->owner = am;
@@ -118,7 +120,7 @@ static inline int slot_set(struct vma *v, struct amap *am, vaddr_t va, struct fr
 static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct frame *old, u32 used)
 {
 	struct vma *v = fc->vma;
-	struct amap *am = amap_of(v);
+	struct amap *am = fault_amap(v);
 	int err;
 
 	if (!am) {
@@ -169,54 +171,18 @@ static int private_copy(struct faultctx *fc, struct frame *src, struct frame *ol
 	return r;
 }
 
-/*
- * Fills the pages after fc->va, as many as one fault fills where the program asked for huge pages. A luxury: what
- * is there already, or a lack of anything, ends it, and is no failure.
- */
-static NOINLINE void zero_ahead(struct faultctx *fc)
-{
-	struct vma *v = fc->vma;
-	vaddr_t va = fc->va + PAGE_SIZE;
-	vaddr_t end = MIN(MIN(v->end, fc->va + HUGE_AHEAD * PAGE_SIZE), ALIGN_DOWN(fc->va, HUGE_SIZE) + HUGE_SIZE);
-	struct amap *am = v->amap;
-	struct frame *fresh[HUGE_AHEAD];
-	struct pt_page leaves[HUGE_AHEAD];
-	u32 nr, done = 0;
-
-	if (va >= end)
-		return;
-	nr = frame_alloc_many(fresh, (u32)((end - va) >> PAGE_SHIFT), FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
-	spin_lock(&am->lock);
-	for (; done < nr && slot_set(v, am, va + done * PAGE_SIZE, fresh[done], NULL) == 0; done++)
-		leaves[done] = (struct pt_page){.pa = frame_pa(fresh[done]), .prot = leaf_prot(v, true)};
-	if (done) {
-		pt_lock(&v->as->pt);
-		written_extend(v, va);
-		written_extend(v, va + (done - 1) * PAGE_SIZE);
-		pt_map_missing(&v->as->pt, va, leaves, done);
-		pt_unlock(&v->as->pt);
-	}
-	spin_unlock(&am->lock);
-	for (u32 i = done; i < nr; i++)
-		frame_put(fresh[i]);
-	atomic64_add(&vm_stats.anon_new, done);
-	atomic64_add(&vm_stats.anon_frames, done);
-	atomic64_add(&v->as->resident, done);
-}
-
 static int zero_write(struct faultctx *fc)
 {
 	struct vma *v = fc->vma;
-	struct frame *f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
-	int r;
+	struct frame *f;
 
+	if (v->end - v->start >= HUGE_SIZE && superpage_fits(v, fc->va) && superpage_fill(fc))
+		return FAULT_DONE;
+	f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
 	if (!f)
 		return AGAIN_MEMORY;
 	atomic64_inc(&vm_stats.anon_new);
-	r = slot_fill(fc, fc->va, f, NULL, PT_ACCESSED | PT_DIRTY);
-	if (unlikely(v->flags & VMA_HUGE) && !v->obj && !(v->flags & VMA_ZERO_SEEN) && r == FAULT_DONE)
-		zero_ahead(fc);
-	return r;
+	return slot_fill(fc, fc->va, f, NULL, PT_ACCESSED | PT_DIRTY);
 }
 
 static int zero_read(struct faultctx *fc)
@@ -319,8 +285,11 @@ static int fault_slot(struct faultctx *fc, struct amap *am, struct frame *f)
 	}
 	sync_code(v, f);
 	pt_lock(&v->as->pt);
-	err = map_leaf(
-		v, fc->va, f, leaf_prot(v, own && (v->flags & VMA_WRITE)) | PT_ACCESSED | (write ? PT_DIRTY : 0));
+	if (unlikely(!index_empty(&am->blocks)) && superpage_map(fc, am))
+		err = 0;
+	else
+		err = map_leaf(v, fc->va, f,
+			leaf_prot(v, own && (v->flags & VMA_WRITE)) | PT_ACCESSED | (write ? PT_DIRTY : 0));
 	pt_unlock(&v->as->pt);
 	if (write) {
 		f->owner = am;
@@ -454,6 +423,8 @@ static int do_dirty(struct faultctx *fc)
 
 static int do_memory(struct faultctx *fc)
 {
+	if (alloc_failed_on_demand())
+		return FAULT_DONE;
 	if (fc->memory_tries++ < 4 && reclaim_pages(64))
 		return FAULT_DONE;
 	atomic64_inc(&vm_stats.oom);

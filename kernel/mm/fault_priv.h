@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arch/riscv/arch.h"
+#include "lib/errno.h"
 #include "mm/aspace_priv.h"
 #include "mm/fault.h"
 
@@ -46,12 +47,21 @@ static inline void written_extend(struct vma *v, vaddr_t va)
 	}
 }
 
+/* The leaf where a larger one is: that one is split. 0/-ENOMEM. */
+int superpage_map_part(struct vma *v, vaddr_t va, struct frame *f, u32 prot);
+
 static inline int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
 {
+	int err;
+
 	if (prot & PT_WRITE)
 		written_extend(v, va);
-	return pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
+	err = pt_map(&v->as->pt, va, frame_pa(f), 0, prot);
+	return likely(err != -EEXIST) ? err : superpage_map_part(v, va, f, prot);
 }
+
+/* Nobody may go on reading the old page while another writes the new one. */
+void leaf_unhook(struct vma *v, vaddr_t va);
 
 /* Code must be seen by instruction fetch: once for each frame, when it is first mapped executable. */
 static inline void sync_code(const struct vma *v, struct frame *f)
@@ -77,6 +87,18 @@ static inline bool slot_owned(const struct vma *v, const struct frame *f)
  */
 struct amap *slots_lock(struct vma *v);
 void slots_unlock(struct vma *v, struct amap *am);
+
+/* v's amap, made if there is none. NULL: no memory. */
+struct amap *fault_amap(struct vma *v);
+
+/* ---- superpages (superpage.c) ---- */
+
+/* A new block could be made for va. */
+bool superpage_fits(const struct vma *v, vaddr_t va);
+/* The region of fc->va, which fits, gets a block and a leaf. False: 4 KiB it is. */
+bool superpage_fill(struct faultctx *fc);
+/* fc->va is in a slot: maps its block by one leaf. False: there is none, or it cannot. Locks: amap->lock and pt->lock held. */
+bool superpage_map(struct faultctx *fc, const struct amap *am);
 
 /* Maps what is present in the 64 KiB around a read fault (fault_around.c). */
 void fault_around(struct faultctx *fc);

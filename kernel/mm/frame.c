@@ -45,6 +45,7 @@ static struct zone {
 	u64 beyond;                            /* [lock] unreserved frames beyond the frontiers */
 	u64 reserve;                           /* user memory may not go below it, the kernel to half of it */
 	u64 low;                               /* below: reclaim while allocating */
+	u64 spare;                             /* ALLOC_SPARE may not go below it */
 	u32 batch;                             /* frames a hart's cache gets and gives at once */
 	u32 idle_reclaims;                     /* refills to skip reclaim for: the last one found nothing */
 } zone;
@@ -225,6 +226,8 @@ static struct frame *buddy_take(u32 order)
 /* How many free frames an allocation with these flags must leave. */
 static u64 zone_floor(u32 flags)
 {
+	if (flags & ALLOC_SPARE)
+		return zone.spare;
 	if ((flags & ALLOC_ATOMIC) || reclaim_active())
 		return 0;
 	return (flags & ALLOC_USER) ? zone.reserve : zone.reserve / 2;
@@ -276,11 +279,10 @@ static void cache_drain(struct frame_cache *c, u32 keep)
 	c->nr = keep;
 }
 
-static inline void frame_born(struct frame_cache *c, struct frame *f, u32 order, enum frame_kind kind)
+static inline void frame_born(struct frame *f, enum frame_kind kind)
 {
-	c->kinds[kind] += 1l << order;
 	f->kind = (u8)kind;
-	f->order = (u8)order;
+	f->order = 0;
 	f->small = 0;
 	atomic_set(&f->flags, 0);
 	atomic_set(&f->refs, 1);
@@ -299,7 +301,8 @@ static inline struct frame *cache_take(enum frame_kind kind)
 
 	if (likely(c->nr)) {
 		f = c->slot[--c->nr];
-		frame_born(c, f, 0, kind);
+		frame_born(f, kind);
+		c->kinds[kind]++;
 	}
 	irq_restore(irq);
 	return f;
@@ -329,7 +332,9 @@ static struct frame *try_alloc(u32 order, enum frame_kind kind, u32 flags)
 			f[i].kind = (u8)kind;
 			f[i].order = FRAME_INSIDE;
 		}
-		frame_born(c, f, order, kind);
+		frame_born(f, kind);
+		f->order = (u8)order;
+		c->kinds[kind] += 1l << order;
 	}
 	irq_restore(irq);
 	return f;
@@ -352,10 +357,10 @@ static NOINLINE struct frame *alloc_slow(u32 order, enum frame_kind kind, u32 fl
 {
 	struct frame *f;
 
-	if (!(flags & ALLOC_ATOMIC))
+	if (!(flags & (ALLOC_ATOMIC | ALLOC_SPARE)))
 		reclaim_ahead();
 	f = try_alloc(order, kind, flags);
-	if (f || (flags & ALLOC_ATOMIC) || reclaim_active())
+	if (f || (flags & (ALLOC_ATOMIC | ALLOC_SPARE)) || reclaim_active())
 		return f;
 	for (u32 tries = 0; tries < 4 && !f; tries++) {
 		u64 got = reclaim_pages(MAX(64ul, 2ul << order));
@@ -389,41 +394,6 @@ struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 	return f;
 }
 
-/* From this hart's cache, as far as that goes. */
-static u32 cache_take_many(struct frame **out, u32 nr, enum frame_kind kind)
-{
-	u64 irq = irq_save();
-	struct frame_cache *c = &caches[hart_index()];
-	u32 got = MIN(nr, c->nr);
-
-	for (u32 i = 0; i < got; i++) {
-		out[i] = c->slot[--c->nr];
-		frame_born(c, out[i], 0, kind);
-	}
-	irq_restore(irq);
-	return got;
-}
-
-u32 frame_alloc_many(struct frame **out, u32 nr, enum frame_kind kind, u32 flags)
-{
-	u32 got = 0;
-
-	while (got < nr) {
-		/* The first one of a round fills the cache. */
-		out[got] = frame_alloc(0, kind, flags & ~(u32)ALLOC_ZERO);
-		if (!out[got])
-			break;
-		got++;
-		got += cache_take_many(out + got, nr - got, kind);
-	}
-	for (u32 i = 0; i < got; i++) {
-		poison_verify(out[i], 0);
-		if (flags & ALLOC_ZERO)
-			page_zero(frame_kva(out[i]));
-	}
-	return got;
-}
-
 void frame_free(struct frame *f)
 {
 	struct frame_cache *c;
@@ -453,6 +423,31 @@ void frame_free(struct frame *f)
 		spin_unlock(&zone.lock);
 	}
 	irq_restore(irq);
+}
+
+/* ---- blocks as single frames ---- */
+
+void frame_split(struct frame *f, u32 order)
+{
+	enum frame_kind kind = f->kind;
+
+	DEBUG_ASSERT(f->order == order && atomic_read(&f->refs) == 1);
+	for (u64 i = 0; i < 1ul << order; i++)
+		frame_born(&f[i], kind);
+}
+
+bool frame_put_block(struct frame *f, u32 order)
+{
+	for (u64 i = 0; i < 1ul << order; i++) {
+		if (atomic_read(&f[i].refs) != 1)
+			return false;
+		DEBUG_ASSERT(f[i].order == 0 && f[i].kind == f->kind && list_empty(&f[i].link));
+	}
+	for (u64 i = 0; i < 1ul << order; i++)
+		atomic_set(&f[i].refs, 0);
+	f->order = (u8)order;
+	frame_free(f);
+	return true;
 }
 
 /* ---- boot ---- */
@@ -505,6 +500,7 @@ void frame_init(void)
 	usable = zone.beyond;
 	zone.reserve = CLAMP(usable / 128, 64ul, 4096ul);
 	zone.low = zone.reserve * 2;
+	zone.spare = zone.low + usable / 16;
 	zone.batch = usable < 16384 ? 8 : CACHE_MAX / 2;
 	frame_wait_init();
 	ready = true;

@@ -46,6 +46,7 @@ enum frame_kind {
 #define FRAME_ACCESSED  (1u << 5) /* second chance for reclaim */
 #define FRAME_LRU       (1u << 6) /* linked in a reclaim list */
 #define FRAME_EXEC      (1u << 7) /* instruction caches know its contents (mm/fault.c) */
+#define FRAME_BLOCK     (1u << 8) /* first frame of a 2 MiB block that is whole in some amap (mm/anon.h) */
 
 struct frame {
 	u8 kind;             /* enum frame_kind */
@@ -65,6 +66,7 @@ struct frame {
 #define ALLOC_ZERO   BIT(0) /* contents zero */
 #define ALLOC_ATOMIC BIT(1) /* may not sleep nor reclaim; may take the reserve */
 #define ALLOC_USER   BIT(2) /* for user memory: leaves the kernel's reserve alone */
+#define ALLOC_SPARE  BIT(3) /* only from plenty: no reclaim, and a part of RAM stays free for those who need it */
 
 #define FRAME_MAX_ORDER 10 /* largest block: 4 MiB */
 
@@ -112,8 +114,6 @@ bool frame_ready(void);
  * Context: may sleep unless ALLOC_ATOMIC.
  */
 struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags);
-/* Single frames, each as of frame_alloc(0, …): nr of them, or fewer when memory runs out. Returns how many. */
-u32 frame_alloc_many(struct frame **out, u32 nr, enum frame_kind kind, u32 flags);
 static inline void frame_get(struct frame *f)
 {
 	atomic_inc(&f->refs);
@@ -130,6 +130,12 @@ static inline void frame_put(struct frame *f)
 	else
 		ASSERT(left < 0x80000000u);
 }
+
+/* A block just allocated becomes 2^order single frames with a reference each. */
+void frame_split(struct frame *f, u32 order);
+/* The reverse: drops the only references to the 2^order single frames of an aligned block, and frees it whole. False:
+ * others have references too, and nothing was done. The caller sees to it that no new ones appear. */
+bool frame_put_block(struct frame *f, u32 order);
 
 /* True when pfn is RAM whose metadata may be read. */
 bool frame_valid(pfn_t pfn);

@@ -9,6 +9,7 @@
 #include "mm/frame.h"
 #include "mm/frame_boot.h"
 #include "mm/slab.h"
+#include "mm/superpage.h"
 
 static void found_ram(void *arg, paddr_t start, u64 size)
 {
@@ -45,6 +46,7 @@ void mm_init(void)
 	amap_init();
 	aspace_init();
 	fault_init();
+	superpage_init();
 	frame_stats_read(&st);
 	pr_info("memory: %lu MiB, %lu MiB free", st.total >> (20 - PAGE_SHIFT), st.free >> (20 - PAGE_SHIFT));
 }

@@ -100,6 +100,9 @@ u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb);
  * Locks: caller holds pt->lock. */
 u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struct tlb *tlb);
 
+/* True when a leaf of `order` can be put at va: nothing smaller is mapped in its place. Locks: caller holds pt->lock. */
+bool pt_vacant(struct pagetable *pt, vaddr_t va, u32 order);
+
 /* The translation of va, or -ENOENT. Locks: caller holds pt->lock. */
 int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out);
 

@@ -365,30 +365,6 @@ void slab_for_each(void (*fn)(const struct slab_info *, void *arg), void *arg)
 	}
 }
 
-/* ---- allocations that fail on demand (test builds) ---- */
-
-#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
-static struct task *fail_task;
-static u32 fail_nth;
-
-void alloc_fail_nth(u32 n)
-{
-	fail_task = current();
-	WRITE_ONCE(fail_nth, n);
-}
-
-bool alloc_should_fail(void)
-{
-	if (likely(!READ_ONCE(fail_nth)) || fail_task != current())
-		return false;
-	return --fail_nth == 0;
-}
-#else
-void alloc_fail_nth(u32 n)
-{
-}
-#endif
-
 /* ---- kmalloc ---- */
 
 /* 544 is an index node (lib/index.h). Multiples of 16: lib_alloc promises that alignment. */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lib/types.h"
+#include "mm/failnth.h"
 #include "mm/frame.h"
 
 struct slab_cache;
@@ -32,15 +33,3 @@ struct slab_info {
 };
 void slab_for_each(void (*fn)(const struct slab_info *, void *arg), void *arg);
 void slab_init(void);
-
-/* Test builds: the n-th allocation from now (1 = the next) of this task fails; 0 = off. */
-void alloc_fail_nth(u32 n);
-#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
-/* Asked by every allocation. */
-bool alloc_should_fail(void);
-#else
-static inline bool alloc_should_fail(void)
-{
-	return false;
-}
-#endif

@@ -134,8 +134,6 @@ struct task {
 	struct waitq *vfork_done; /* parent waits here for exec or exit */
 	int exit_code;
 	u64 start_ns;
-	u32 nr_alloc_fail; /* fail-nth countdown (test builds) */
-	u32 reclaiming;    /* inside reclaim: do not recurse */
 	u64 nr_minor_faults, nr_major_faults;
 	struct held_locks locks; /* sleeping locks held (debug) */
 	u32 pdeathsig;

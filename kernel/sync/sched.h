@@ -48,6 +48,9 @@ void sched_wake(struct task *task);
 /* Lets others run if their turn has come: for long loops. Context: may sleep. */
 void sched_point(void);
 
+/* Starts a kernel thread, which never ends. 0 or -errno. Context: may sleep. */
+int kthread_start(const char *name, void (*fn)(void *), void *arg);
+
 /* Of the current task. */
 bool sched_signal_pending(void);
 bool sched_fatal_signal_pending(void);

@@ -16,6 +16,7 @@
 #define MAP_GROWSDOWN       0x0100u
 #define MAP_LOCKED          0x2000u
 #define MAP_NORESERVE       0x4000u
+#define MAP_STACK           0x20000u
 #define MAP_POPULATE        0x8000u
 #define MAP_FIXED_NOREPLACE 0x100000u
 #define PROT_MASK           7u
@@ -68,7 +69,8 @@ static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags, str
 	if (flags & MAP_FIXED_NOREPLACE)
 		rq->place = MAP_AT_FREE;
 	rq->flags = (type != MAP_PRIVATE ? VMA_SHARED : 0) | (flags & MAP_GROWSDOWN ? VMA_STACK : 0) |
-		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0);
+		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0) |
+		(flags & MAP_STACK ? VMA_NOHUGE : 0);
 	if (!(flags & MAP_ANONYMOUS))
 		return map_file(rq, fd, prot, flags, held);
 	if (type == MAP_PRIVATE)

@@ -2,6 +2,7 @@
 #include "fs/file.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/aspace.h"
 #include "mm/slab.h"
 #include "proc/proc.h"
 #include "sys/sys.h"
@@ -316,7 +317,9 @@ enum {
 	PR_SET_NAME = 15,
 	PR_GET_NAME = 16,
 	PR_SET_CHILD_SUBREAPER = 36,
-	PR_GET_CHILD_SUBREAPER = 37
+	PR_GET_CHILD_SUBREAPER = 37,
+	PR_SET_THP_DISABLE = 41,
+	PR_GET_THP_DISABLE = 42
 };
 
 static long prctl_name(u64 option, u64 addr)
@@ -331,6 +334,18 @@ static long prctl_name(u64 option, u64 addr)
 		return -EFAULT;
 	name[15] = '\0';
 	memcpy(current()->name, name, sizeof(name));
+	return 0;
+}
+
+static long prctl_superpages(u64 option, u64 disable, u64 rest)
+{
+	struct aspace *as = aspace_current();
+
+	if (rest || (option == PR_GET_THP_DISABLE && disable))
+		return -EINVAL;
+	if (option == PR_GET_THP_DISABLE)
+		return as->no_superpages;
+	as->no_superpages = disable != 0;
 	return 0;
 }
 
@@ -355,6 +370,8 @@ long sys_prctl(SYSCALL_ARGS)
 	case PR_GET_NAME: return prctl_name(a0, a1);
 	case PR_SET_CHILD_SUBREAPER: p->is_subreaper = a1 != 0; return 0;
 	case PR_GET_CHILD_SUBREAPER: return put_user_u32(uptr_make(a1), p->is_subreaper);
+	case PR_SET_THP_DISABLE:
+	case PR_GET_THP_DISABLE: return prctl_superpages(a0, a1, a2 | a3 | a4);
 	default: return -EINVAL;
 	}
 }

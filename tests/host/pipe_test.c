@@ -13,6 +13,7 @@
 
 #include "arch/riscv/irq.h"
 #include "host_sched.h"
+#include "lib/err.h"
 #include "lib/rand.h"
 #include "mm/frame.h"
 #include "sync/lockcheck.c"
@@ -182,12 +183,12 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 {
 	struct file *f = kmalloc(sizeof(*f), 0);
 
-	if (f) {
-		refcount_init(&f->refs, 1);
-		f->flags = flags;
-		f->mode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
-		f->ops = ops;
-	}
+	if (!f)
+		return ERR_PTR(-ENOMEM);
+	refcount_init(&f->refs, 1);
+	f->flags = flags;
+	f->mode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
+	f->ops = ops;
 	return f;
 }
 
@@ -195,7 +196,7 @@ struct file *file_create_anon(struct inode *inode, const struct file_ops *ops, u
 {
 	struct file *f = file_alloc(ops, flags);
 
-	if (!f)
+	if (IS_ERR(f))
 		inode_put(inode);
 	else
 		f->inode = inode;

@@ -219,6 +219,16 @@ static bool tables_empty(const u64 *table, u32 level)
 	return true;
 }
 
+bool pt_vacant(struct pagetable *pt, vaddr_t va, u32 order)
+{
+	u32 want = order / PT_INDEX_BITS, level = want;
+	const u64 *slot = slot_find(pt, va, &level);
+
+	if (!slot || !(*slot & PTE_V))
+		return true;
+	return level == want && (pte_is_leaf(*slot) || tables_empty(table_of(*slot), level - 1));
+}
+
 /* A superpage goes where empty tables are: they must be gone from all TLBs before they are freed. */
 static int tables_replace(struct pagetable *pt, u64 *slot, vaddr_t va, u32 level, u64 pte)
 {

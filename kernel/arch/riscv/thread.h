@@ -60,6 +60,8 @@ struct thread {
 	struct fpstate fp;
 	u8 fp_used;           /* fp holds the thread's registers, or the hart does (then sstatus.FS in tf is Dirty) */
 	struct hart *fp_hart; /* whose FP registers were last loaded or saved for this thread */
+	u32 fail_nth;         /* mm/failnth.h: allocations until one fails; 0: none does */
+	u32 failed_on_demand; /* mm/failnth.h: one did */
 };
 
 static inline struct task *current(void)

@@ -139,6 +139,9 @@ int show_pagetable_all(struct text *t, const struct proc_node *n);
 int show_kernel_pagetable(struct text *t, const struct proc_node *n);
 int show_mounts(struct text *t, const struct proc_node *n); /* mounts.c */
 int show_mountinfo(struct text *t, const struct proc_node *n);
+/* Of the debug kernel (debug.c). */
+int show_check(struct text *t, const struct proc_node *n);
+extern const struct file_ops fail_nth_file_ops;
 
 /* Sizes of an address space, in pages. */
 struct memory_sums {

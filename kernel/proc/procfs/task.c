@@ -368,6 +368,10 @@ static int place_readlink(const struct proc_node *n, char *buf, size_t size)
 /* The first is a process's only. */
 static const struct proc_entry pid_entries[] = {
 	PROC_DIR("task", 0555, &threads_dir),
+#ifdef VITRINE_DEBUG
+	{.name = "fail-nth", .mode = S_IFREG | 0644, .flags = ENTRY_PRIVATE, .fops = &fail_nth_file_ops},
+	PID_PRIVATE("check", 0400, show_check),
+#endif
 	{.name = "fd", .mode = S_IFDIR | 0500, .flags = ENTRY_PRIVATE, .dir = &fd_dir},
 	{.name = "fdinfo", .mode = S_IFDIR | 0500, .flags = ENTRY_PRIVATE, .dir = &fdinfo_dir},
 	PROC_FILE("stat", 0444, show_stat),

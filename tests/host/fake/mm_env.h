@@ -25,7 +25,10 @@
 
 char *fake_ram;
 struct frame *frame_array;
+static u64 env_ram_frames;
+#ifndef HAVE_PAGETABLE /* the real one has it */
 u64 user_end = 1ul << 38;
+#endif
 static struct hart env_hart;
 static struct thread env_task = {.hart = &env_hart};
 __thread struct task *fake_current;
@@ -85,6 +88,19 @@ bool sched_signal_pending(void)
 	return false;
 }
 
+int kthread_start(const char *name, void (*fn)(void *), void *arg)
+{
+	return 0; /* it never gets a turn */
+}
+u64 clock_mono_ns(void)
+{
+	return 0;
+}
+const char *cmdline_get(const char *key)
+{
+	return NULL;
+}
+
 static u64 env_seed = 0x9e3779b97f4a7c15ul;
 
 static inline u64 env_rand(u64 below)
@@ -100,6 +116,7 @@ static inline void env_start_ram(u64 mib)
 	u64 bytes = mib << 20;
 	u64 nr = (FAKE_RAM_BASE + bytes) >> PAGE_SHIFT;
 
+	env_ram_frames = bytes >> PAGE_SHIFT;
 	fake_current = (struct task *)(void *)&env_task;
 	fake_ram = aligned_alloc(HUGE_SIZE, bytes);
 	frame_array = aligned_alloc(PAGE_SIZE, PAGE_ALIGN_UP(nr * sizeof(*frame_array)));

@@ -147,6 +147,12 @@ u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struc
 	return nr;
 }
 
+/* This table knows single pages only. */
+bool pt_vacant(struct pagetable *pt, vaddr_t va, u32 order)
+{
+	return false;
+}
+
 int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out)
 {
 	struct fake_leaf *l = fake_find(fake_of(pt)->leaf, PAGE_ALIGN_DOWN(va), false);
