@@ -63,13 +63,21 @@ static ALWAYS_INLINE void set_16_words(word_t *d, word_t v)
 	d[15] = v;
 }
 
+static ALWAYS_INLINE void set_64_words(word_t *d, word_t v)
+{
+	set_16_words(d, v);
+	set_16_words(d + 16, v);
+	set_16_words(d + 32, v);
+	set_16_words(d + 48, v);
+}
+
 void page_zero(void *page)
 {
 	word_t *end = (word_t *)((char *)page + PAGE_SIZE);
 
-	for (word_t *d = page; d != end; d += 32) {
-		set_16_words(d, 0);
-		set_16_words(d + 16, 0);
+	for (word_t *d = page; d != end; d += 128) {
+		set_64_words(d, 0);
+		set_64_words(d + 64, 0);
 		NO_IDIOM();
 	}
 }
@@ -80,8 +88,9 @@ void page_copy(void *dst, const void *src)
 	const word_t *s = src;
 	const word_t *end = (const word_t *)((const char *)src + PAGE_SIZE);
 
-	for (; s != end; d += 64, s += 64) {
+	for (; s != end; d += 128, s += 128) {
 		copy_64_words(d, s);
+		copy_64_words(d + 64, s + 64);
 		NO_IDIOM();
 	}
 }

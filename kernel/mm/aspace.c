@@ -29,6 +29,26 @@ struct vma *vma_create(struct aspace *as)
 	return v;
 }
 
+struct vma *vma_copy(struct aspace *as, struct vma *v)
+{
+	struct vma *c = slab_alloc(vma_cache, 0);
+
+	if (!c)
+		return NULL;
+	*c = *v;
+	c->as = as;
+	c->w_start = c->w_end = 0;
+	list_init(&c->obj_link);
+	list_init(&c->amap_link);
+	if (c->amap)
+		amap_get(c->amap);
+	if (c->obj)
+		c->obj->ops->get_ref(c->obj);
+	if (c->file)
+		c->file = aspace_share_file(c->file);
+	return c;
+}
+
 void vma_free(struct vma *v)
 {
 	slab_free(vma_cache, v);
@@ -155,7 +175,6 @@ static void fork_copy_fields(struct aspace *to, const struct aspace *from)
 	to->data_end = from->data_end;
 	memcpy(to->auxv, from->auxv, sizeof(to->auxv));
 	to->nr_auxv = from->nr_auxv;
-	atomic64_set(&to->resident, atomic64_read(&from->resident));
 	if (from->exe)
 		to->exe = aspace_share_file(from->exe);
 }
@@ -167,28 +186,15 @@ static int fork_vma(struct aspace *child, struct vma *v)
 
 	if (v->amap && vma_privatise(v) != 0)
 		return -ENOMEM;
-	c = vma_create(child);
+	c = vma_copy(child, v);
 	if (!c)
 		return -ENOMEM;
-	c->start = v->start;
-	c->end = v->end;
-	c->flags = v->flags & ~(VMA_LOCKED | VMA_ZERO_SEEN);
-	c->max_prot = v->max_prot;
-	c->pgoff = v->pgoff;
-	c->apgoff = v->apgoff;
-	c->file_end = v->file_end;
+	c->flags &= ~(u32)(VMA_LOCKED | VMA_ZERO_SEEN);
 	if (v->amap) {
-		c->amap = v->amap;
-		amap_get(v->amap);
+		atomic64_add(&child->resident, v->amap->pages.count);
 		c->flags |= VMA_NEEDS_COPY;
 		__atomic_fetch_or(&v->flags, VMA_NEEDS_COPY, __ATOMIC_RELAXED);
 	}
-	if (v->obj) {
-		c->obj = v->obj;
-		v->obj->ops->get_ref(v->obj);
-	}
-	if (v->file)
-		c->file = aspace_share_file(v->file);
 	aspace_insert(child, c);
 	return 0;
 }

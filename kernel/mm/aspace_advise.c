@@ -36,25 +36,29 @@ enum {
 
 /* ---- madvise ---- */
 
-/* The private pages of v in [start, end), whose translations are gone, are forgotten. */
-static int forget_pages(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t end)
+/* Of an amap that relatives share, v in [start, end) forgets all: they may have it. */
+static bool forgets_whole(const struct vma *v, vaddr_t start, vaddr_t end)
+{
+	return (v->flags & VMA_NEEDS_COPY) && amap_shared(v->amap) && start <= v->start && end >= v->end;
+}
+
+/* The private pages of v in [start, end), whose translations are gone, are forgotten. Unless it is whole, v's amap is its own. */
+static void forget_pages(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t end)
 {
 	struct amap *am = v->amap;
-	int err;
+	u64 key, nr;
 
 	if (!am)
-		return 0;
-	if ((v->flags & VMA_NEEDS_COPY) && amap_shared(am) && start == v->start && end == v->end) {
-		/* All of it: the relatives may have it. */
+		return;
+	if (forgets_whole(v, start, end)) {
 		v->flags &= ~(u32)VMA_NEEDS_COPY;
 		atomic64_sub(&as->resident, am->pages.count);
 		amap_leave(v);
-		return 0;
+		return;
 	}
-	err = vma_unshare(v);
-	if (!err)
-		atomic64_sub(&as->resident, amap_erase(v->amap, vma_key(v, start), (end - start) >> PAGE_SHIFT));
-	return err;
+	key = vma_key(v, MAX(v->start, start));
+	nr = (MIN(v->end, end) - MAX(v->start, start)) >> PAGE_SHIFT;
+	atomic64_sub(&as->resident, amap_erase(am, key, nr));
 }
 
 static int advise_dontneed(struct aspace *as, vaddr_t start, vaddr_t end, int advice)
@@ -69,11 +73,16 @@ static int advise_dontneed(struct aspace *as, vaddr_t start, vaddr_t end, int ad
 		if (advice == MADV_FREE && (v->obj || (v->flags & VMA_SHARED)))
 			err = -EINVAL;
 	}
+	/* All that can fail comes before the first page goes. */
+	for (v = vma_find(&as->vmas, start); v && v->start < end && !err; v = vma_next(v)) {
+		if (v->amap && !forgets_whole(v, start, end))
+			err = vma_unshare(v);
+	}
 	if (!err) {
 		aspace_unhook(as, start, end);
-		for (v = vma_find(&as->vmas, start); v && v->start < end && !err; v = vma_next(v))
-			err = forget_pages(as, v, MAX(v->start, start), MIN(v->end, end));
-		if (!err && !aspace_covered(as, start, end))
+		for (v = vma_find(&as->vmas, start); v && v->start < end; v = vma_next(v))
+			forget_pages(as, v, start, end);
+		if (!aspace_covered(as, start, end))
 			err = -ENOMEM;
 	}
 	rwlock_write_unlock(&as->lock);
@@ -95,6 +104,8 @@ static int advise_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear
 	return err;
 }
 
+#define NOT_MAPPED (~0u) /* for flags: no VMA has such */
+
 /* The object behind va with a reference, its page, and where that VMA ends; NULL: none there. */
 static struct memobj *object_at(struct aspace *as, vaddr_t va, u64 *pgoff, vaddr_t *next, u32 *flags)
 {
@@ -104,7 +115,7 @@ static struct memobj *object_at(struct aspace *as, vaddr_t va, u64 *pgoff, vaddr
 	rwlock_read_lock(&as->lock);
 	v = vma_find(&as->vmas, va);
 	*next = v ? (v->start > va ? v->start : v->end) : ~0ul;
-	*flags = 0;
+	*flags = NOT_MAPPED;
 	if (v && v->start <= va) {
 		*flags = v->flags;
 		*pgoff = vma_pgoff(v, va);
@@ -199,7 +210,7 @@ int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags)
 	for (; start < end && !err; start = next) {
 		struct memobj *o = object_at(as, start, &pgoff, &next, &vflags);
 
-		hole |= !vflags;
+		hole |= vflags == NOT_MAPPED;
 		if (!o)
 			continue;
 		if ((flags & MS_INVALIDATE) && (vflags & VMA_LOCKED))

@@ -111,42 +111,42 @@ int vma_headroom(struct vma *v, u64 nr)
 
 /* ---- cutting and joining ---- */
 
+/* v ends where hi begins, which enters the tree and v's lists. Cannot fail. */
+static void vma_divide(struct aspace *as, struct vma *v, struct vma *hi)
+{
+	if (v->obj)
+		mutex_lock(&v->obj->lock);
+	if (v->amap)
+		spin_lock(&v->amap->lock);
+	vma_cut(&as->vmas, v, hi);
+	if (v->amap) {
+		list_add_tail(&hi->amap_link, &v->amap->mappings);
+		spin_unlock(&v->amap->lock);
+	}
+	if (v->obj) {
+		list_add_tail(&hi->obj_link, &v->obj->mappings);
+		mutex_unlock(&v->obj->lock);
+	}
+}
+
 static int vma_split(struct aspace *as, struct vma *v, vaddr_t at)
 {
 	struct vma *hi;
 
 	DEBUG_ASSERT(v->start < at && at < v->end);
-	if (as->vmas.nr >= ASPACE_MAX_VMAS)
+	if (as->vmas.nr >= ASPACE_MAX_VMAS || (v->amap && vma_unshare(v) != 0))
 		return -ENOMEM;
-	hi = vma_create(as);
+	hi = vma_copy(as, v);
 	if (!hi)
 		return -ENOMEM;
-	if (v->amap && vma_unshare(v) != 0) {
-		vma_free(hi);
-		return -ENOMEM;
-	}
 	hi->start = at;
-	hi->end = v->end;
-	hi->flags = v->flags;
-	hi->max_prot = v->max_prot;
 	hi->pgoff = vma_pgoff(v, at);
 	hi->apgoff = vma_key(v, at);
-	hi->file_end = v->file_end;
 	hi->w_start = MAX(v->w_start, at);
 	hi->w_end = v->w_end;
 	v->w_end = MIN(v->w_end, at);
-	if (v->flags & VMA_STACK)
-		hi->flags &= ~(u32)VMA_STACK; /* only the lowest piece grows */
-	hi->amap = v->amap;
-	if (hi->amap)
-		amap_get(hi->amap);
-	hi->obj = v->obj;
-	if (hi->obj)
-		hi->obj->ops->get_ref(hi->obj);
-	if (v->file)
-		hi->file = aspace_share_file(v->file);
-	aspace_resize(as, v, v->start, at);
-	aspace_insert(as, hi);
+	hi->flags &= ~(u32)VMA_STACK; /* only the lowest piece grows */
+	vma_divide(as, v, hi);
 	return 0;
 }
 
@@ -185,6 +185,22 @@ static bool merge_amaps(struct vma *a, struct vma *b)
 	return true;
 }
 
+/* a, whose amap is that of both, ends where b ended, which leaves the tree and the object's list. */
+static void vma_unite(struct aspace *as, struct vma *a, struct vma *b)
+{
+	if (a->obj)
+		mutex_lock(&a->obj->lock);
+	if (a->amap)
+		spin_lock(&a->amap->lock);
+	vma_absorb(&as->vmas, a, b);
+	if (a->amap)
+		spin_unlock(&a->amap->lock);
+	if (a->obj) {
+		list_del(&b->obj_link);
+		mutex_unlock(&a->obj->lock);
+	}
+}
+
 static bool vma_merge(struct aspace *as, struct vma *a, struct vma *b)
 {
 	LIST_HEAD(dead);
@@ -196,8 +212,7 @@ static bool vma_merge(struct aspace *as, struct vma *a, struct vma *b)
 		a->w_start = a->w_start < a->w_end ? MIN(a->w_start, b->w_start) : b->w_start;
 		a->w_end = MAX(a->w_end, b->w_end);
 	}
-	aspace_erase(as, b);
-	aspace_resize(as, a, a->start, b->end);
+	vma_unite(as, a, b);
 	/* a holds a reference to the same object and file: neither of these is the last. */
 	list_add(&b->obj_link, &dead);
 	aspace_release(&dead);

@@ -15,6 +15,8 @@ void fault_init(void);
 
 /* A zeroed VMA of `as`, in no tree and on no list, or NULL. vma_free: it holds no references any more. */
 struct vma *vma_create(struct aspace *as);
+/* One that says what v says, with references of its own; without leaves, in no tree and on no list. NULL: no memory. */
+struct vma *vma_copy(struct aspace *as, struct vma *v);
 void vma_free(struct vma *v);
 
 /* Into and out of the tree and the object's list, with the page count. */

@@ -72,6 +72,12 @@ static int remap_grow(struct aspace *as, struct vma *v, const struct remap *r)
 	return 0;
 }
 
+/* Where v's file_end comes to be. Before the pages that move it means the same as at their start, and 0 would mean none. */
+static vaddr_t moved_file_end(const struct vma *v, const struct remap *r)
+{
+	return v->file_end ? MAX(v->file_end, r->old) - r->old + r->dst : 0;
+}
+
 /* A second VMA that shows v's object from old on, or (take_amap) inherits its private pages. */
 static void remap_twin(struct vma *twin, struct vma *v, const struct remap *r)
 {
@@ -80,8 +86,7 @@ static void remap_twin(struct vma *twin, struct vma *v, const struct remap *r)
 	twin->flags = v->flags & ~(u32)(VMA_ZERO_SEEN | VMA_NEEDS_COPY);
 	twin->max_prot = v->max_prot;
 	twin->pgoff = vma_pgoff(v, r->old);
-	if (v->file_end)
-		twin->file_end = v->file_end - r->old + r->dst;
+	twin->file_end = moved_file_end(v, r);
 	twin->obj = v->obj;
 	if (twin->obj)
 		twin->obj->ops->get_ref(twin->obj);
@@ -134,8 +139,7 @@ static void remap_commit(struct aspace *as, struct vma *v, struct vma *twin, con
 		return;
 	}
 	aspace_erase(as, v);
-	if (v->file_end)
-		v->file_end = v->file_end - r->old + r->dst;
+	v->file_end = moved_file_end(v, r);
 	v->start = r->dst;
 	v->end = r->dst + r->new_len;
 	v->w_start = v->w_end = 0;

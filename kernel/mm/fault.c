@@ -176,7 +176,8 @@ static int zero_write(struct faultctx *fc)
 	struct vma *v = fc->vma;
 	struct frame *f;
 
-	if (v->end - v->start >= HUGE_SIZE && superpage_fits(v, fc->va) && superpage_fill(fc))
+	if (v->end - v->start >= HUGE_SIZE && !(v->flags & VMA_NOHUGE) && superpage_fits(v, fc->va) &&
+		superpage_fill(fc))
 		return FAULT_DONE;
 	f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
 	if (!f)

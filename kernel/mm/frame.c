@@ -372,25 +372,32 @@ static NOINLINE struct frame *alloc_slow(u32 order, enum frame_kind kind, u32 fl
 	return f;
 }
 
+static NOINLINE struct frame *alloc_zeroed_slow(u32 order, enum frame_kind kind, u32 flags)
+{
+	struct frame *f = alloc_slow(order, kind, flags);
+
+	if (!f)
+		return NULL;
+	poison_verify(f, order);
+	if (flags & ALLOC_ZERO) {
+		for (u64 i = 0; i < 1ul << order; i++)
+			page_zero(frame_kva(&f[i]));
+	}
+	return f;
+}
+
 struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 {
-	struct frame *f = NULL;
+	struct frame *f;
 
 	DEBUG_ASSERT(order <= FRAME_MAX_ORDER && kind > FRAME_CACHED && kind < FRAME_KINDS);
 	if (alloc_should_fail())
 		return NULL;
-	if (likely(order == 0))
-		f = cache_take(kind);
-	if (unlikely(!f)) {
-		f = alloc_slow(order, kind, flags);
-		if (!f)
-			return NULL;
-	}
-	poison_verify(f, order);
-	if (flags & ALLOC_ZERO) {
-		for (u64 i = 0; i < 1ul << order; i++)
-			page_zero((u8 *)frame_kva(f) + (i << PAGE_SHIFT));
-	}
+	if (unlikely(order != 0) || unlikely(!(f = cache_take(kind))))
+		return alloc_zeroed_slow(order, kind, flags);
+	poison_verify(f, 0);
+	if (flags & ALLOC_ZERO)
+		page_zero(frame_kva(f));
 	return f;
 }
 

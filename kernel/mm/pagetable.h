@@ -75,9 +75,9 @@ int pt_reserve(struct pagetable *pt, vaddr_t va, u32 order);
 /*
  * Maps va → pa, replacing what a leaf of the same size mapped there. A new
  * leaf where none was needs no flush by the caller (arch does what the
- * specification wants for invalid → valid). Replacing a frame or taking
- * permissions away goes through pt_unmap first; adding permissions may be done
- * here. -ENOMEM when a table is missing and none can be had without sleeping:
+ * specification wants for invalid → valid). Replacing a frame goes through
+ * pt_unmap first. Permissions may be added here; a leaf of the same frame keeps
+ * those it has, for taking them away wants a flush (pt_protect). -ENOMEM when a table is missing and none can be had without sleeping:
  * unlock, pt_reserve, start over. Locks: caller holds pt->lock.
  */
 int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot);

@@ -109,6 +109,31 @@ void vma_resize(struct vma_tree *t, struct vma *v, vaddr_t start, vaddr_t end)
 	tree_augment_path(&t->tree, &v->node);
 }
 
+void vma_cut(struct vma_tree *t, struct vma *lo, struct vma *hi)
+{
+	struct tree_node *parent = &lo->node, **link = &lo->node.right;
+
+	DEBUG_ASSERT(lo->start < hi->start && hi->start < hi->end && hi->end == lo->end);
+	/* The next in order has its place below lo, whose summary is made anew on the way up from there. */
+	lo->end = hi->start;
+	while (*link) {
+		parent = *link;
+		link = &parent->left;
+	}
+	tree_insert_at(&t->tree, &hi->node, parent, link);
+	t->nr++;
+}
+
+void vma_absorb(struct vma_tree *t, struct vma *lo, struct vma *hi)
+{
+	DEBUG_ASSERT(lo->end == hi->start);
+	lo->end = hi->end;
+	vma_erase(t, hi);
+	/* Rotations may have renewed some summaries on the way up already, so that one stays says nothing. */
+	for (struct tree_node *n = &lo->node; n; n = tree_parent(n))
+		vma_summarise(n);
+}
+
 bool vma_range_free(struct vma_tree *t, vaddr_t start, vaddr_t end)
 {
 	struct vma *v = vma_find(t, start);

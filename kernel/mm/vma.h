@@ -83,6 +83,11 @@ void vma_erase(struct vma_tree *t, struct vma *v);
 /* Moves the edges of a VMA in the tree; it may not pass a neighbour. pgoff and apgoff are the caller's. */
 void vma_resize(struct vma_tree *t, struct vma *v, vaddr_t start, vaddr_t end);
 
+/* lo, which is in the tree, gives its upper part to hi, which is not: hi's start is within lo, its end is lo's. */
+void vma_cut(struct vma_tree *t, struct vma *lo, struct vma *hi);
+/* The reverse: hi, which begins where lo ends, leaves the tree, and lo ends where it did. */
+void vma_absorb(struct vma_tree *t, struct vma *lo, struct vma *hi);
+
 /* True when [start, end) holds no VMA. */
 bool vma_range_free(struct vma_tree *t, vaddr_t start, vaddr_t end);
 /* The highest address a with [a, a+len) free and in [low, high); 0: none. O(log n). */

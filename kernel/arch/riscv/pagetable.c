@@ -297,7 +297,7 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 	if (!pte_is_leaf(old))
 		return tables_replace(pt, slot, va, want, pte);
 	if (pte_pa(old) == pte_pa(pte))
-		pte |= old & (PTE_A | PTE_D);
+		pte |= old & (PTE_LEAF | PTE_A | PTE_D); /* what another thread was given meanwhile stays */
 	if (pte == old)
 		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
 	else

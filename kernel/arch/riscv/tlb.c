@@ -11,7 +11,7 @@
  *   A1  h.pt_next = pt                           F1  full fence
  *   A2  old = fetch_or(pt->cached, h)            F2  for each hart h:
  *   A3  old lacks h: sfence.vma for the ASID           h runs on pt (pt_next or pt): remember h
- *   A4  write satp                                     else clear h in pt->cached, full fence,
+ *   A4  write satp                                     else clear h in pt->cached if set, full fence,
  *   A5  h.pt = pt; h.pt_next = NULL                    and look again whether h runs on pt
  *                                                F3  sfence.vma here, SBI RFENCE for the others remembered
  *
@@ -22,9 +22,12 @@
  * consistent). If A2 comes before the clearing, the second look sees pt_next
  * and h is flushed by F3. If A2 comes after it, h finds its bit clear and
  * flushes itself; the PTE stores came before the clearing that A2 read, so the
- * walks after A3 see them. A hart that runs on pt is always found by the first
- * look, whatever its bit says; so a second flusher that finds the bit already
- * cleared by the first misses nothing.
+ * walks after A3 see them.
+ *
+ * Of two flushers, the second may find the bit cleared by the first. It looks
+ * again all the same: h may have found its bit set in A2, after the second's
+ * first look and before the first cleared it. Then h did not flush itself, and
+ * the first flushes on h only what is its own business.
  *
  * Between A1 and A5 of a switch from P to Q, hart.pt still is P: until satp
  * changes, the walker may read P's tables, and they may not be freed unseen.
@@ -108,10 +111,10 @@ static u64 running_harts(struct pagetable *pt)
 			running |= BIT(i);
 			continue;
 		}
-		if (!(READ_ONCE(pt->cached) & BIT(i)))
-			continue;
-		__atomic_fetch_and(&pt->cached, ~BIT(i), __ATOMIC_SEQ_CST);
-		smp_mb();
+		if (load_acquire(&pt->cached) & BIT(i)) {
+			__atomic_fetch_and(&pt->cached, ~BIT(i), __ATOMIC_SEQ_CST);
+			smp_mb();
+		}
 		if (hart_runs(&harts[i], pt))
 			running |= BIT(i);
 	}
