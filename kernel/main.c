@@ -65,6 +65,7 @@ noreturn void kernel_main(void)
 	dev_start_hart();
 	fs_init();              /* inode and page caches, file systems; no disk is read yet */
 	harts_start(hart_main); /* from here on others run */
+	paging_check();         /* W^X, with all of boot's mappings there */
 	panic_test_run();       /* panic_test=…: fails now, with everything in place */
 	pr_info("boot: %lu instructions to the first process, %u harts", instret_now() - boot_info.entry_instret,
 		nr_harts);

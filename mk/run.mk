@@ -16,8 +16,9 @@ gdb: kernel
 test:
 	@./vitrine test
 
+# GRADE: names of checks, all when empty.
 grade: kernel images
-	@$(PYTHON) tools/grade.py $(RUN_FLAGS)
+	@VITRINE_BUILD=$(abspath $(B)) $(PYTHON) tools/grade.py $(RUN_FLAGS) $(GRADE)
 
 bench: kernel images
 	@$(PYTHON) tools/bench.py

@@ -2,11 +2,14 @@
 """The test driver behind ./vitrine test.
 
 usage: ./vitrine test [--list] [--quick] [-v] [NAME...]
+       ./vitrine test --mutants [NAME...]
 
 NAME is a test's name, the beginning of one, or a shell pattern: host.  guest.debug.pipe  'boot.*clang'. Without names
 everything runs: builds without warnings, host tests, guest tests on the debug and the release kernel, BusyBox, the console, the boot
-matrix, torture, abuse. At most two guests run at a time. Output is KTAP, with one line of progress on a terminal; logs are
+matrix, torture, abuse, too little memory. At most two guests run at a time. Output is KTAP, with one line of progress on a terminal; logs are
 in build/test-logs/. The last line is "N passed, N failed"; the exit status is 1 when anything failed.
+
+--mutants plants the bugs of tests/mutants one by one in a copy of the tree, and expects the tests that each names to fail.
 
 Environment: TEST_SCALE (time limits in guests), TEST_FULL=0|1 (long seeded cases), TEST_SEED, TORTURE_SECONDS, TEST_JOBS (guests at a time); TEST_ON=linux runs the guest
 and shell sets on Debian's Linux instead (tools/linux-guest), to see whether a test is right.
@@ -22,7 +25,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from boot import matrix  # noqa: E402
-from driver import abuse, builds, console, core, gdbsession, guests, host, inside, shell  # noqa: E402
+from driver import abuse, builds, console, core, gdbsession, grade, guests, host, inside, memory, mutants, shell, xv6  # noqa: E402
 from driver.core import BUILDS, FAILED, OK, SKIPPED, Failed, Output, Result, Skipped  # noqa: E402
 
 PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
@@ -30,7 +33,7 @@ PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
 
 def all_tests():
     found = []
-    for part in (builds, host, guests, shell, console, inside, gdbsession, matrix, abuse):
+    for part in (builds, host, mutants, guests, shell, console, inside, gdbsession, xv6, grade, matrix, abuse, memory):
         found += list(part.tests())
     return found
 
@@ -80,8 +83,11 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--quick", action="store_true", help="release build, host tests, guest tests on it, and BusyBox only")
     parser.add_argument("-v", "--verbose", action="store_true", help="show passed tests on a terminal too")
+    parser.add_argument("--mutants", action="store_true", help="plant the bugs of tests/mutants: is each caught?")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
+    if args.mutants:
+        return mutants.main(args.names)
     chosen = core.select(all_tests(), args.names, args.quick)
     if args.list:
         for test, members in chosen:

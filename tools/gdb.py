@@ -30,7 +30,8 @@ target remote {socket}
 """
 ATTACHED = """printf "\\nVitrine: harts are threads (info threads). Commands: pt [PID], walk ADDR, procs, frame ADDR, bt.\\n"
 printf "For example: break kernel_main, continue. The console is in {log}\\n"
-printf "When user code was stopped, gdb reads kernel variables after: set $priv = 1 (0 again before continue).\\n\\n"
+printf "When user code was stopped, gdb reads kernel variables after: set $priv = 1 (0 again before continue).\\n"
+printf "With isolate=1 that table lacks the kernel: the commands above find it, print does not.\\n\\n"
 """
 
 
@@ -43,6 +44,7 @@ def parse(argv):
     add("--harts", type=int, default=2, metavar="N")
     add("--mem", default="256M", metavar="SIZE")
     add("--append", default="", metavar="ARGS", help="kernel arguments")
+    add("--isolate", action="store_true", help="user code on page tables without the kernel (isolate=1)")
     add("--disk", metavar="IMG", help="use this image, and keep what is written")
     add("--variant", default="release", choices=["release", "debug", "release-clang", "debug-clang"])
     add("--kernel", metavar="ELF", help="this kernel, as it is (nothing is built)")
@@ -99,7 +101,8 @@ def serve(args, kernel, place, console):
     path = socket_path(place)
     if os.path.exists(path):
         os.unlink(path)
-    line = machine.command(kernel, disk, args.harts, args.mem, args.append,
+    words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
+    line = machine.command(kernel, disk, args.harts, args.mem, " ".join(words),
                            extra=["-S", "-gdb", "unix:%s,server=on,wait=off" % path] + console)
     inherit = {} if "stdio,id=con,mux=on,signal=off" in console else {"stdin": subprocess.DEVNULL, "start_new_session": True}
     process = subprocess.Popen(line, preexec_fn=machine.die_with_parent, **inherit)

@@ -39,6 +39,7 @@ def parse(argv):
     add("--harts", type=int, default=2, metavar="N", help="number of harts (default 2)")
     add("--mem", default="256M", metavar="SIZE", help="RAM, for example 32M or 4G (default 256M)")
     add("--append", default="", metavar="ARGS", help="kernel arguments")
+    add("--isolate", action="store_true", help="user code on page tables without the kernel (isolate=1, docs/isolation.md)")
     add("--add", action="append", default=[], metavar="HOSTFILE[:GUESTPATH]",
         help="put a file or directory into a throw-away copy of the image (default place: /)")
     add("--disk", metavar="IMG", help="use this image, and keep what is written")
@@ -319,7 +320,7 @@ def main(argv):
         try:
             build(args)
             files = [machine.split_add(text) for text in args.add]
-            words = [args.append] if args.append else []
+            words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
             if args.exec is not None:
                 words.append(exec_words(args.exec, files, scratch))
             disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=files)

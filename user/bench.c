@@ -12,9 +12,11 @@
  * one batch does not. Files are made in /tmp, which must be on the disk.
  */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,10 +305,10 @@ static double row_fork_big(void)
 	return value;
 }
 
-static double row_fork_exec(void)
+static double time_execs(char *path)
 {
 	const long nr = 50;
-	char *argv[] = {self_path, "exit", NULL};
+	char *argv[] = {path, "exit", NULL};
 	char *envp[] = {NULL};
 	uint64_t start = measure_start();
 
@@ -314,12 +316,63 @@ static double row_fork_exec(void)
 		pid_t pid = fork();
 		MUST(pid >= 0);
 		if (pid == 0) {
-			execve(self_path, argv, envp);
+			execve(path, argv, envp);
 			_exit(127);
 		}
 		MUST(child_wait(pid) == 0);
 	}
 	return per_op(start, nr);
+}
+
+/* A static program of 500 KB, text and data, that exits at once: what the kernel does for a program, without its libc. */
+static bool write_program(const char *path)
+{
+	enum { TEXT = 400 * 1024, DATA = 100 * 1024, BSS = 64 * 1024, BASE = 0x10000 };
+	static const uint32_t code[] = {0x00000513, 0x05d00893, 0x00000073}; /* li a0, 0; li a7, 93; ecall */
+	struct {
+		Elf64_Ehdr head;
+		Elf64_Phdr load[2];
+		uint32_t code[3];
+	} start = {
+		.head = {.e_ident = ELFMAG "\2\1\1",
+			.e_type = ET_EXEC,
+			.e_machine = EM_RISCV,
+			.e_version = EV_CURRENT,
+			.e_entry = BASE + sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr),
+			.e_phoff = sizeof(Elf64_Ehdr),
+			.e_ehsize = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 2},
+		.load = {{PT_LOAD, PF_R | PF_X, 0, BASE, BASE, TEXT, TEXT, PAGE},
+			{PT_LOAD, PF_R | PF_W, TEXT, BASE + TEXT, BASE + TEXT, DATA, DATA + BSS, PAGE}},
+	};
+	char *image = calloc(1, TEXT + DATA);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	bool written = false;
+
+	memcpy(start.code, code, sizeof(code));
+	if (image && fd >= 0) {
+		memcpy(image, &start, sizeof(start));
+		written = write(fd, image, TEXT + DATA) == TEXT + DATA;
+	}
+	free(image);
+	return fd >= 0 && close(fd) == 0 && written;
+}
+
+static double row_fork_exec(void)
+{
+	char path[] = "/tmp/bench-program";
+	double value;
+
+	MUST(write_program(path));
+	value = time_execs(path);
+	unlink(path);
+	return value;
+}
+
+static double row_fork_exec_libc(void)
+{
+	return time_execs(self_path);
 }
 
 /* ---- memory ---- */
@@ -539,6 +592,7 @@ static const struct row {
 	{"fork_exit", row_fork_exit},
 	{"fork_big64M", row_fork_big},
 	{"fork_exec", row_fork_exec},
+	{"fork_exec_libc", row_fork_exec_libc},
 	{"anon_fault", row_anon_fault},
 	{"anon_huge", row_anon_huge},
 	{"cow_fault", row_cow_fault},
@@ -592,7 +646,7 @@ int main(int argc, char **argv)
 {
 	int failures = 0, nr_wanted = 0;
 
-	/* What fork_exec runs: start and stop of a static program, nothing else. */
+	/* What fork_exec_libc runs: start and stop of a static program, nothing else. */
 	if (argc == 2 && strcmp(argv[1], "exit") == 0)
 		_exit(0);
 	if (argc == 2 && strcmp(argv[1], "-l") == 0) {

@@ -252,6 +252,8 @@ static enum result own_pages_check(void)
 	EXPECT(p);
 	data_page[0] = 1;
 	p[0] = p[PAGE] = 1;
+	/* A table holds what was touched; this page too. */
+	EXPECT(ugetpid() == getpid());
 	EXPECT(PERMISSIONS((void *)USYSCALL) == (PTE_V | PTE_R | PTE_U));
 	EXPECT((PERMISSIONS((void *)(uintptr_t)own_pages_check) & ~PTE_R) == (PTE_V | PTE_X | PTE_U));
 	EXPECT(PERMISSIONS(data_page) == (PTE_V | PTE_R | PTE_W | PTE_U));
@@ -340,15 +342,30 @@ static enum result print_kpgtbl(void)
 
 /* ---- 2 MiB pages ---- */
 
-/* The number after `name` in /proc/meminfo, in KiB; -1 when there is no such line. */
-static long meminfo(const char *name)
-{
-	char *text = file_read_all("/proc/meminfo");
-	char *line = text ? strstr(text, name) : NULL;
-	long value = line ? atol(line + strlen(name)) : -1;
+#define HUGE_LEN (4 * HUGE_PAGE)
 
+/* The number after `name` in the file `path`, the sum of them when there are several; -1 when there is none. */
+static long number_in(const char *path, const char *name)
+{
+	char *text = file_read_all(path);
+	long sum = -1;
+
+	for (char *line = text ? strstr(text, name) : NULL; line; line = strstr(line + 1, name))
+		if (line == text || line[-1] == '\n')
+			sum = (sum < 0 ? 0 : sum) + atol(line + strlen(name));
 	free(text);
-	return value;
+	return sum;
+}
+
+/* Only a kernel that has no such pages at all passes them over. */
+static int has_superpages(void)
+{
+	return number_in("/proc/meminfo", "AnonHugePages:") >= 0;
+}
+
+static enum result no_superpages(void)
+{
+	return explain(SKIP, "this kernel has no 2 MiB pages for user memory");
 }
 
 static char *map_huge(size_t len)
@@ -362,6 +379,21 @@ static char *map_huge(size_t len)
 		munmap(p, (size_t)(aligned - p));
 	munmap(aligned + len, (size_t)(p + HUGE_PAGE - aligned));
 	return madvise(aligned, len, MADV_HUGEPAGE) == 0 ? aligned : NULL;
+}
+
+/* Writes a different number to each page. */
+static void pages_fill(char *p, size_t len)
+{
+	for (size_t off = 0; off < len; off += PAGE)
+		*(volatile size_t *)(p + off) = off;
+}
+
+static int pages_hold(char *p, size_t len)
+{
+	for (size_t off = 0; off < len; off += PAGE)
+		if (*(volatile size_t *)(p + off) != off)
+			return 0;
+	return 1;
 }
 
 /* Whether `va` is translated by one 2 MiB leaf; its PTE goes to *pte. */
@@ -381,65 +413,119 @@ static int is_superpage(const volatile void *va, uint64_t *pte)
 	return found;
 }
 
+/* Where the byte at `va` lies, by whatever size of leaf; 0 when nothing maps it. */
+static uint64_t place_of(const volatile void *va)
+{
+	struct pt_text pt;
+	uint64_t pa = 0;
+
+	if (pt_text_read(&pt, MAP_FILE_NAME) < 0)
+		return 0;
+	const struct pt_entry *e = pt_find(&pt, va);
+	if (e)
+		pa = e->pa + ((uint64_t)(uintptr_t)va - e->va);
+	pt_text_free(&pt);
+	return pa;
+}
+
+/* The child of superpg_fork: it shares the pages until it writes, and then only what it wrote is its own. */
+static void superpg_child(char *p, uint64_t first, uint64_t second)
+{
+	uint64_t pte;
+
+	CHILD_EXPECT(pages_hold(p, HUGE_LEN));
+	CHILD_EXPECT(is_superpage(p, &pte) && PTE_PA(pte) == first && !(pte & PTE_W));
+	CHILD_EXPECT(is_superpage(p + HUGE_PAGE, &pte) && PTE_PA(pte) == second && !(pte & PTE_W));
+	*(volatile size_t *)(p + PAGE) = 42;
+	CHILD_EXPECT(*(volatile size_t *)p == 0);
+	CHILD_EXPECT(*(volatile size_t *)(p + 2 * PAGE) == 2 * PAGE);
+	CHILD_EXPECT(place_of(p + PAGE) != first + PAGE);
+	CHILD_EXPECT(place_of(p + 2 * PAGE) == first + 2 * PAGE);
+	/* The next one is as it was. */
+	CHILD_EXPECT(is_superpage(p + HUGE_PAGE, &pte) && PTE_PA(pte) == second);
+	_exit(0);
+}
+
 static enum result superpg_fork(void)
 {
-	const size_t len = 4 * HUGE_PAGE;
-	uint64_t pte, parent_pte;
+	uint64_t first, second, pte;
 
-	if (meminfo("AnonHugePages:") < 0)
-		return explain(SKIP, "this kernel has no 2 MiB pages for user memory yet");
-	char *p = map_huge(len);
+	if (!has_superpages())
+		return no_superpages();
+	char *p = map_huge(HUGE_LEN);
 	EXPECT(p);
-	for (size_t off = 0; off < len; off += PAGE)
-		*(volatile size_t *)(p + off) = off;
-	for (size_t off = 0; off < len; off += HUGE_PAGE)
+	pages_fill(p, HUGE_LEN);
+	for (size_t off = 0; off < HUGE_LEN; off += HUGE_PAGE) {
 		EXPECT(is_superpage(p + off, &pte));
+		EXPECT((pte & (PTE_R | PTE_W | PTE_X | PTE_U)) == (PTE_R | PTE_W | PTE_U));
+	}
+	if (access("/proc/self/smaps", F_OK) == 0)
+		EXPECT(number_in("/proc/self/smaps", "AnonHugePages:") >= (long)(HUGE_LEN >> 10));
+	first = place_of(p);
+	second = place_of(p + HUGE_PAGE);
 
 	pid_t pid = fork();
 	EXPECT(pid >= 0);
-	EXPECT(pid == 0 || is_superpage(p, &parent_pte));
-	if (pid == 0) {
-		/* Shared, not copied; then split or copied by the first write, seen by no one else. */
-		CHILD_EXPECT(is_superpage(p + HUGE_PAGE, &pte) && !(pte & PTE_W));
-		for (size_t off = 0; off < len; off += PAGE)
-			CHILD_EXPECT(*(volatile size_t *)(p + off) == off);
-		*(volatile size_t *)(p + PAGE) = 42;
-		CHILD_EXPECT(*(volatile size_t *)p == 0);
-		CHILD_EXPECT(*(volatile size_t *)(p + 2 * PAGE) == 2 * PAGE);
-		_exit(0);
-	}
+	if (pid == 0)
+		superpg_child(p, first, second);
 	EXPECT(wait_status(pid) == 0);
-	for (size_t off = 0; off < len; off += PAGE)
-		EXPECT(*(volatile size_t *)(p + off) == off);
+	EXPECT(pages_hold(p, HUGE_LEN) && is_superpage(p + HUGE_PAGE, &pte) && PTE_PA(pte) == second);
+	/* The last owner writes in place. */
 	*(volatile size_t *)p = 1;
-	EXPECT(munmap(p, len) == 0);
+	EXPECT(place_of(p) == first && *(volatile size_t *)(p + PAGE) == PAGE);
+	EXPECT(munmap(p, HUGE_LEN) == 0);
+	return OK;
+}
+
+/* The heap gets them as well, where it grows over whole aligned parts; and loses them when it shrinks. */
+static enum result heap_check(void)
+{
+	uint64_t pte;
+	char *start = sbrk(HUGE_LEN);
+
+	EXPECT(start != (char *)-1);
+	char *p = (char *)(((uintptr_t)start + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+	pages_fill(p, HUGE_LEN - HUGE_PAGE);
+	EXPECT(is_superpage(p, &pte) && is_superpage(p + HUGE_PAGE, &pte));
+	/* Half of the second goes, and comes back empty. */
+	char *middle = p + HUGE_PAGE + HUGE_PAGE / 2;
+	EXPECT(sbrk(-(start + HUGE_LEN - middle)) != (char *)-1);
+	EXPECT(place_of(middle) == 0 && *(size_t *)(middle - PAGE) == (size_t)(middle - PAGE - p));
+	EXPECT(sbrk(start + HUGE_LEN - middle) == middle && *(size_t *)middle == 0);
+	EXPECT(pages_hold(p, (size_t)(middle - p)));
+	EXPECT(sbrk(-(intptr_t)HUGE_LEN) != (char *)-1 && sbrk(0) == start);
 	return OK;
 }
 
 static enum result superpg_free(void)
 {
-	const size_t len = 4 * HUGE_PAGE;
 	uint64_t pte;
 
-	if (meminfo("AnonHugePages:") < 0)
-		return explain(SKIP, "this kernel has no 2 MiB pages for user memory yet");
-	long before = meminfo("MemFree:");
+	if (!has_superpages())
+		return no_superpages();
+	if (heap_check() != OK)
+		return FAILED;
+	long before = number_in("/proc/meminfo", "MemFree:");
 	for (int round = 0; round < 32; round++) {
-		char *p = map_huge(len);
+		char *p = map_huge(HUGE_LEN);
 
 		EXPECT(p);
-		memset(p, 7, len);
+		memset(p, 7, HUGE_LEN);
 		EXPECT(is_superpage(p, &pte));
 		/* Part of one goes: its neighbours stay as they were. */
 		EXPECT(munmap(p + 3 * PAGE, PAGE) == 0);
 		EXPECT(p[3 * PAGE - 1] == 7 && p[4 * PAGE] == 7);
 		EXPECT(pte_of(p + 3 * PAGE) == 0);
+		/* Part of another becomes read-only. */
+		EXPECT(mprotect(p + HUGE_PAGE, PAGE, PROT_READ) == 0 && p[HUGE_PAGE] == 7);
+		EXPECT(!(pte_of(p + HUGE_PAGE) & PTE_W));
+		p[HUGE_PAGE + PAGE] = 8;
 		if (round == 0)
-			EXPECT(is_fatal(p + 3 * PAGE, 0));
-		EXPECT(munmap(p, len) == 0);
+			EXPECT(is_fatal(p + 3 * PAGE, 0) && is_fatal(p + HUGE_PAGE, 1));
+		EXPECT(munmap(p, HUGE_LEN) == 0);
 		EXPECT(pte_of(p) == 0);
 	}
-	long lost = before - meminfo("MemFree:");
+	long lost = before - number_in("/proc/meminfo", "MemFree:");
 	/* 32 rounds of 8 MiB each: any leak of a part of them is far above this. */
 	if (lost > 4096)
 		return explain(FAILED, "%ld KiB did not come back", lost);

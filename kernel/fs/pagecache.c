@@ -242,8 +242,11 @@ void pagecache_mark_dirty(struct pagecache *pc, struct frame *f)
 {
 	u64 irq;
 
-	if (pc->flags & PAGECACHE_PINNED)
+	if (pc->flags & PAGECACHE_PINNED) {
+		/* Nobody writes it back; the flag tells a write fault that make_writable has been here. */
+		atomic_or(&f->flags, FRAME_DIRTY);
 		return;
+	}
 	smp_mb(); /* the change of the page comes before the look at the flag; write-back clears it before it reads the page */
 	if (frame_flags(f) & FRAME_DIRTY)
 		return;

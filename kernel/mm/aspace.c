@@ -5,6 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/aspace_priv.h"
+#include "mm/commit.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
 #include "mm/superpage.h"
@@ -139,6 +140,7 @@ static void aspace_destroy(struct aspace *as)
 	}
 	pt_destroy(&as->pt);
 	aspace_release(&dead);
+	commit_give(as->committed);
 	if (as->usyscall)
 		frame_put(as->usyscall);
 	if (as->exe)
@@ -222,6 +224,7 @@ struct aspace *aspace_fork(struct aspace *parent)
 {
 	struct aspace *child = aspace_create();
 	struct vma *v;
+	u64 promised = 0;
 	int err = 0;
 
 	if (!child)
@@ -235,7 +238,11 @@ struct aspace *aspace_fork(struct aspace *parent)
 		err = fork_vma(child, v);
 		if (err)
 			break;
+		if (v->flags & VMA_ACCOUNT)
+			promised += vma_pages(v);
 	}
+	if (!err)
+		err = commit_charge(child, promised, 0);
 	if (!err)
 		fork_write_protect(parent);
 	rwlock_write_unlock(&parent->lock);
@@ -248,9 +255,9 @@ struct aspace *aspace_fork(struct aspace *parent)
 
 u64 aspace_resident(struct aspace *as)
 {
-	s64 file = (s64)atomic64_read(&as->mapped_file);
+	u64 anon = atomic64_read(&as->resident), size = READ_ONCE(as->nr_pages);
 
-	return atomic64_read(&as->resident) + (file > 0 ? (u64)file : 0);
+	return anon + MIN(atomic64_read(&as->mapped_file), size > anon ? size - anon : 0);
 }
 
 /* ---- checking ---- */
@@ -293,7 +300,7 @@ static void check_amap(struct aspace *as, struct vma *v)
 void aspace_check(struct aspace *as)
 {
 	struct vma *v;
-	u64 pages = 0;
+	u64 pages = 0, promised = 0;
 
 	rwlock_read_lock(&as->lock);
 	vma_check(&as->vmas, user_end);
@@ -306,8 +313,9 @@ void aspace_check(struct aspace *as)
 		if (v->amap)
 			check_amap(as, v);
 		pages += vma_pages(v);
+		promised += v->flags & VMA_ACCOUNT ? vma_pages(v) : 0;
 	}
-	ASSERT(pages == as->nr_pages);
+	ASSERT(pages == as->nr_pages && promised == as->committed);
 	rwlock_read_unlock(&as->lock);
 	pt_check(&as->pt);
 }

@@ -34,8 +34,9 @@ struct aspace {
 	u64 limit_pages;             /* RLIMIT_AS in pages; ~0: none */
 	u64 data_limit_pages;        /* RLIMIT_DATA */
 	u64 nr_pages;                /* [lock] promised, all VMAs */
+	u64 committed;               /* [lock] of these, in VMAs with VMA_ACCOUNT (mm/commit.h) */
 	struct atomic64 resident;    /* anonymous frames owned */
-	struct atomic64 mapped_file; /* leaves that showed pages of objects; approximate, a signed number */
+	struct atomic64 mapped_file; /* leaves that ever showed pages of objects */
 	u64 peak_pages;
 	vaddr_t arg_start, arg_end, env_start, env_end; /* for /proc/PID/cmdline, environ */
 	vaddr_t code_start, code_end, data_start, data_end;
@@ -101,7 +102,7 @@ int aspace_accessed(struct aspace *as, vaddr_t start, u64 nr_pages, u64 *bitmap)
 ssize_t aspace_read(struct aspace *as, vaddr_t from, void *to, size_t len);
 ssize_t aspace_write(struct aspace *as, vaddr_t to, const void *from, size_t len);
 
-/* Frames present, for RSS: anonymous + mapped file pages (walks nothing; approximate for files). */
+/* Frames present, for the high-water mark: anonymous ones, and at most so many of objects (walks nothing; mm/census.h does). */
 u64 aspace_resident(struct aspace *as);
 
 /* Asserts every invariant. Locks: takes as->lock for reading. */

@@ -6,6 +6,7 @@
 #include "lib/checked.h"
 #include "lib/errno.h"
 #include "mm/aspace_priv.h"
+#include "mm/commit.h"
 #include "mm/stat.h"
 
 /* ---- VMAs in and out ---- */
@@ -111,6 +112,18 @@ int vma_headroom(struct vma *v, u64 nr)
 
 /* ---- cutting and joining ---- */
 
+/* Drops what v, which is nowhere linked any more, has references to. May sleep. */
+static void vma_release(struct vma *v)
+{
+	if (v->amap)
+		amap_put(v->amap);
+	if (v->obj)
+		v->obj->ops->put_ref(v->obj);
+	if (v->file)
+		aspace_release_file(v->file);
+	vma_free(v);
+}
+
 /* v ends where hi begins, which enters the tree and v's lists. Cannot fail. */
 static void vma_divide(struct aspace *as, struct vma *v, struct vma *hi)
 {
@@ -150,7 +163,8 @@ static int vma_split(struct aspace *as, struct vma *v, vaddr_t at)
 	return 0;
 }
 
-/* Makes one amap of two neighbours' (either may be NULL). False: it cannot be, or costs too much. Nothing changed then. */
+/* Makes one amap of two neighbours' (either may be NULL); b has the same or none then. False: it cannot be, or costs too
+ * much. Nothing changed then. */
 static bool merge_amaps(struct vma *a, struct vma *b)
 {
 	u64 nr = vma_pages(a);
@@ -170,12 +184,8 @@ static bool merge_amaps(struct vma *a, struct vma *b)
 		amap_join(a, am);
 		return true;
 	}
-	if (a->amap == b->amap) {
-		if (a->apgoff + nr != b->apgoff)
-			return false;
-		amap_leave(b);
-		return true;
-	}
+	if (a->amap == b->amap)
+		return a->apgoff + nr == b->apgoff;
 	if ((a->flags | b->flags) & VMA_NEEDS_COPY || amap_shared(a->amap) || amap_shared(b->amap) ||
 		b->amap->pages.count > 1024)
 		return false;
@@ -185,7 +195,7 @@ static bool merge_amaps(struct vma *a, struct vma *b)
 	return true;
 }
 
-/* a, whose amap is that of both, ends where b ended, which leaves the tree and the object's list. */
+/* a, whose amap is that of both, ends where b ended, which leaves the tree and its lists. */
 static void vma_unite(struct aspace *as, struct vma *a, struct vma *b)
 {
 	if (a->obj)
@@ -193,6 +203,8 @@ static void vma_unite(struct aspace *as, struct vma *a, struct vma *b)
 	if (a->amap)
 		spin_lock(&a->amap->lock);
 	vma_absorb(&as->vmas, a, b);
+	if (b->amap)
+		list_del(&b->amap_link);
 	if (a->amap)
 		spin_unlock(&a->amap->lock);
 	if (a->obj) {
@@ -203,8 +215,6 @@ static void vma_unite(struct aspace *as, struct vma *a, struct vma *b)
 
 static bool vma_merge(struct aspace *as, struct vma *a, struct vma *b)
 {
-	LIST_HEAD(dead);
-
 	if (!vma_mergeable(a, b) || !merge_amaps(a, b))
 		return false;
 	a->flags |= b->flags & VMA_ZERO_SEEN;
@@ -213,16 +223,17 @@ static bool vma_merge(struct aspace *as, struct vma *a, struct vma *b)
 		a->w_end = MAX(a->w_end, b->w_end);
 	}
 	vma_unite(as, a, b);
-	/* a holds a reference to the same object and file: neither of these is the last. */
-	list_add(&b->obj_link, &dead);
-	aspace_release(&dead);
+	vma_release(b); /* a has references to the same things: none of these is the last */
 	return true;
 }
 
 void aspace_merge(struct aspace *as, vaddr_t start, vaddr_t end)
 {
-	struct vma *v = vma_find(&as->vmas, start ? start - 1 : 0), *next;
+	struct vma *v = vma_find(&as->vmas, start), *next;
 
+	next = v && v->start == start ? vma_prev(v) : NULL;
+	if (next && next->end == start)
+		v = next;
 	while (v && v->start < end) {
 		next = vma_next(v);
 		if (!next || next->start > end)
@@ -237,13 +248,17 @@ int aspace_isolate(struct aspace *as, vaddr_t start, vaddr_t end)
 	struct vma *v = vma_find(&as->vmas, start);
 	int err = 0;
 
-	if (v && v->start < start)
+	if (v && v->start < start) {
 		err = vma_split(as, v, start);
-	if (err)
-		return err;
-	v = vma_find(&as->vmas, end - 1);
+		if (err)
+			return err;
+		v = vma_next(v);
+	}
+	if (v && v->end < end)
+		v = vma_find(&as->vmas, end - 1);
 	if (v && v->start < end && v->end > end)
 		err = vma_split(as, v, end);
+	as->vmas.last = v; /* the callers go on with it */
 	if (err)
 		aspace_merge(as, start, start + 1); /* what was one joins again without fail */
 	return err;
@@ -270,6 +285,8 @@ void aspace_detach(struct aspace *as, vaddr_t start, vaddr_t end, struct list *d
 		next = vma_next(v);
 		DEBUG_ASSERT(v->start >= start && v->end <= end);
 		aspace_erase(as, v);
+		if (v->flags & VMA_ACCOUNT)
+			commit_release(as, vma_pages(v));
 		if (v->amap && amap_shared(v->amap) && !(v->flags & VMA_NEEDS_COPY)) {
 			/* A piece (A2): the other pieces' keys must be free to grow over these. */
 			atomic64_sub(&as->resident, amap_erase(v->amap, v->apgoff, vma_pages(v)));
@@ -286,15 +303,8 @@ void aspace_release(struct list *dead)
 {
 	struct vma *v, *next;
 
-	list_for_each_entry_safe (v, next, dead, obj_link) {
-		if (v->amap)
-			amap_put(v->amap);
-		if (v->obj)
-			v->obj->ops->put_ref(v->obj);
-		if (v->file)
-			aspace_release_file(v->file);
-		vma_free(v);
-	}
+	list_for_each_entry_safe (v, next, dead, obj_link)
+		vma_release(v);
 }
 
 int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
@@ -383,22 +393,41 @@ static long choose_place(struct aspace *as, const struct map_request *rq, u64 le
 	return (long)at;
 }
 
-static bool counts_as_data(u32 flags)
+/* Pages of [start, end) that are promised. */
+static u64 count_promised(struct aspace *as, vaddr_t start, vaddr_t end)
 {
-	return (flags & (VMA_WRITE | VMA_SHARED | VMA_STACK)) == VMA_WRITE;
+	struct vma *v = vma_find(&as->vmas, start);
+	u64 nr = 0;
+
+	for (; v && v->start < end; v = vma_next(v)) {
+		if (v->flags & VMA_ACCOUNT)
+			nr += (MIN(v->end, end) - MAX(v->start, start)) >> PAGE_SHIFT;
+	}
+	return nr;
 }
 
 /* `replaced` pages go away for it. */
-static int check_limits(struct aspace *as, u32 flags, u64 nr, u64 replaced)
+static int check_limits(struct aspace *as, u64 nr, u64 replaced)
 {
 	if (as->vmas.nr >= ASPACE_MAX_VMAS)
 		return -ENOMEM;
-	if (as->nr_pages - replaced + nr > as->limit_pages)
-		return -ENOMEM;
-	/* More than all the RAM there is can never be kept, however little of it is used now. */
-	if (counts_as_data(flags) && !(flags & VMA_NORESERVE) && nr > frame_total())
-		return -ENOMEM;
-	return 0;
+	return as->nr_pages - replaced + nr > as->limit_pages ? -ENOMEM : 0;
+}
+
+/* Promises the new mapping at [start, end), and makes it free of whatever is there. */
+static int map_prepare(struct aspace *as, vaddr_t start, vaddr_t end, bool taken, u32 account)
+{
+	u64 nr = (end - start) >> PAGE_SHIFT;
+	int err = check_limits(as, nr, taken ? aspace_count(as, start, end) : 0);
+
+	if (!err && account)
+		err = commit_charge(as, nr, taken ? count_promised(as, start, end) : 0);
+	if (err || !taken)
+		return err;
+	err = aspace_isolate(as, start, end);
+	if (err && account)
+		commit_release(as, nr);
+	return err;
 }
 
 static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u64 len)
@@ -418,6 +447,7 @@ static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u6
 /* Puts v, which has its references, in its place. The address or -errno; as->lock is held. */
 static long map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead)
 {
+	u32 account = commit_flag(rq->flags | rq->prot);
 	long at = choose_place(as, rq, len);
 	bool taken;
 	int err;
@@ -425,10 +455,7 @@ static long map_locked(struct aspace *as, struct vma *v, const struct map_reques
 	if (at < 0)
 		return at;
 	taken = rq->place == MAP_AT && !vma_range_free(&as->vmas, (vaddr_t)at, (vaddr_t)at + len);
-	err = check_limits(as, rq->flags | rq->prot, len >> PAGE_SHIFT,
-		taken ? aspace_count(as, (vaddr_t)at, (vaddr_t)at + len) : 0);
-	if (!err && taken)
-		err = aspace_isolate(as, (vaddr_t)at, (vaddr_t)at + len);
+	err = map_prepare(as, (vaddr_t)at, (vaddr_t)at + len, taken, account);
 	if (err)
 		return err;
 	if (taken) {
@@ -436,6 +463,7 @@ static long map_locked(struct aspace *as, struct vma *v, const struct map_reques
 		aspace_detach(as, (vaddr_t)at, (vaddr_t)at + len, dead);
 	}
 	fill_vma(v, rq, (vaddr_t)at, len);
+	v->flags |= account;
 	aspace_insert(as, v);
 	aspace_merge(as, v->start, v->end);
 	return at;
@@ -478,9 +506,27 @@ void aspace_set_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear, 
 {
 	struct vma *v;
 
-	for (v = vma_find(&as->vmas, start); v && v->start < end; v = vma_next(v))
+	for (v = vma_find(&as->vmas, start); v && v->start < end; v = v->end < end ? vma_next(v) : NULL)
 		v->flags = (v->flags & ~clear) | set;
 	aspace_merge(as, start, end);
+}
+
+/* Private memory that becomes writable is promised from now on. [start, end) is isolated. */
+static int promise_writable(struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	const u32 has = VMA_WRITE | VMA_SHARED | VMA_NORESERVE | VMA_SPECIAL | VMA_ACCOUNT;
+	struct vma *v;
+	u64 nr = 0;
+
+	for (v = vma_find(&as->vmas, start); v && v->start < end; v = vma_next(v))
+		nr += v->flags & has ? 0 : vma_pages(v);
+	if (!nr)
+		return 0;
+	if (commit_charge(as, nr, 0) != 0)
+		return -ENOMEM;
+	for (v = vma_find(&as->vmas, start); v && v->start < end; v = vma_next(v))
+		v->flags |= v->flags & has ? 0 : VMA_ACCOUNT;
+	return 0;
 }
 
 /* What the leaves of [start, end) may allow shrinks from `had` to `prot`; what it gains comes by faults. */
@@ -515,19 +561,28 @@ int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
 	if (!user_pages(start, len, &end))
 		return -ENOMEM;
 	rwlock_write_lock(&as->lock);
-	for (v = vma_find(&as->vmas, start), at = start; at < end && !err; v = vma_next(v)) {
-		if (!v || v->start > at)
+	v = vma_find(&as->vmas, start);
+	for (at = start; !err; v = vma_next(v)) {
+		if (!v || v->start > at) {
 			err = -ENOMEM;
-		else if (prot & ~v->max_prot)
+			break;
+		}
+		if (prot & ~v->max_prot)
 			err = -EACCES;
-		else
-			at = v->end;
-		had |= v ? v->flags : 0;
+		had |= v->flags;
+		at = v->end;
+		if (at >= end)
+			break;
 	}
 	if (!err)
 		err = aspace_isolate(as, start, end);
 	if (err)
 		goto out_unlock;
+	if ((prot & VMA_WRITE) && promise_writable(as, start, end) != 0) {
+		err = -ENOMEM;
+		aspace_merge(as, start, end);
+		goto out_unlock;
+	}
 	take_permissions(as, start, end, had, prot);
 	aspace_set_flags(as, start, end, VMA_READ | VMA_WRITE | VMA_EXEC, prot);
 out_unlock:
@@ -591,6 +646,19 @@ static bool may_grow(struct aspace *as, struct vma *v, vaddr_t va)
 	return as->nr_pages + ((v->start - va) >> PAGE_SHIFT) <= as->limit_pages;
 }
 
+static int grow_promise(struct aspace *as, struct vma *v, u64 nr)
+{
+	bool account = v->flags & VMA_ACCOUNT;
+	int err = account ? commit_charge(as, nr, 0) : 0;
+
+	if (err)
+		return err;
+	err = vma_headroom(v, nr);
+	if (err && account)
+		commit_release(as, nr);
+	return err;
+}
+
 int aspace_grow_stack(struct aspace *as, vaddr_t va)
 {
 	struct vma *v;
@@ -599,7 +667,7 @@ int aspace_grow_stack(struct aspace *as, vaddr_t va)
 	rwlock_write_lock(&as->lock);
 	v = vma_find(&as->vmas, va);
 	if (v && v->start > va) {
-		err = may_grow(as, v, va) ? vma_headroom(v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
+		err = may_grow(as, v, va) ? grow_promise(as, v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
 		if (!err)
 			aspace_resize(as, v, va, v->end);
 	}

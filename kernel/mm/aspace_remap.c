@@ -3,6 +3,7 @@
 #include "lib/checked.h"
 #include "lib/errno.h"
 #include "mm/aspace_priv.h"
+#include "mm/commit.h"
 
 #define REMAP_MAYMOVE   1u
 #define REMAP_FIXED     2u
@@ -59,13 +60,15 @@ static int remap_shrink(struct aspace *as, const struct remap *r, struct list *d
 static int remap_grow(struct aspace *as, struct vma *v, const struct remap *r)
 {
 	vaddr_t end = r->old + r->new_len;
+	u64 more = (r->new_len - r->old_len) >> PAGE_SHIFT;
 
 	if (r->old + r->old_len != v->end || end < v->end || end > user_end)
 		return -ENOMEM;
 	if (v->end <= USER_MMAP_END && end > USER_MMAP_END)
 		return -ENOMEM;
-	if (!vma_range_free(&as->vmas, v->end, end) || remap_limit(as, (r->new_len - r->old_len) >> PAGE_SHIFT) != 0 ||
-		vma_privatise(v) != 0)
+	if (!vma_range_free(&as->vmas, v->end, end) || remap_limit(as, more) != 0 || vma_privatise(v) != 0)
+		return -ENOMEM;
+	if ((v->flags & VMA_ACCOUNT) && commit_charge(as, more, 0) != 0)
 		return -ENOMEM;
 	aspace_resize(as, v, v->start, end);
 	aspace_merge(as, v->start, v->end);
@@ -178,17 +181,23 @@ static int remap_prepare(struct aspace *as, struct remap *r, u64 keep, struct vm
 
 static int remap_move(struct aspace *as, struct remap *r, struct list *dead)
 {
-	u64 keep = MIN(r->old_len, r->new_len);
+	u64 keep = MIN(r->old_len, r->new_len), more = (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT;
+	bool account = vma_at(&as->vmas, r->old)->flags & VMA_ACCOUNT;
 	struct vma *v, *twin;
 	int err;
 
 	if (!(r->flags & REMAP_FIXED))
 		r->dst = aspace_find_place(as, r->new_len);
-	if (!r->dst || remap_limit(as, (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT))
+	if (!r->dst || remap_limit(as, more))
+		return -ENOMEM;
+	if (account && commit_charge(as, more, 0) != 0)
 		return -ENOMEM;
 	err = remap_prepare(as, r, keep, &twin);
-	if (err)
+	if (err) {
+		if (account)
+			commit_release(as, more);
 		return err;
+	}
 	v = vma_at(&as->vmas, r->old);
 	if (r->flags & REMAP_FIXED) {
 		aspace_unhook(as, r->dst, r->dst + r->new_len);

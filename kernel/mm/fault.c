@@ -429,8 +429,10 @@ static int do_memory(struct faultctx *fc)
 	if (fc->memory_tries++ < 4 && reclaim_pages(64))
 		return FAULT_DONE;
 	atomic64_inc(&vm_stats.oom);
-	oom_kill();
-	return FAULT_OOM;
+	if (!oom_kill())
+		return FAULT_OOM;
+	fc->memory_tries = 0;
+	return FAULT_DONE;
 }
 
 static int fault_between(struct faultctx *fc, int again)

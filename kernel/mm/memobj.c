@@ -6,6 +6,7 @@
 #include "lib/index.h"
 #include "lib/refcount.h"
 #include "mm/aspace.h"
+#include "mm/commit.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
 #include "mm/tlb.h"
@@ -92,6 +93,7 @@ struct shared_anon {
 	struct memobj obj;
 	struct refcount refs;
 	u64 nr_pages;
+	u64 promised; /* pages: all of them or none (mm/commit.h) */
 	struct spinlock lock;
 	struct index pages; /* [lock] struct frame *, one reference each */
 };
@@ -137,10 +139,12 @@ static int shared_load(struct memobj *o, u64 pgoff)
 			f = NULL;
 	}
 	spin_unlock(&s->lock);
-	if (f)
+	if (f) {
 		frame_put(f); /* no memory for the slot, or another was faster */
-	else
+	} else {
 		atomic64_inc(&vm_stats.anon_frames);
+		atomic64_inc(&vm_stats.shared_frames);
+	}
 	return err;
 }
 
@@ -167,8 +171,10 @@ static void shared_put_ref(struct memobj *o)
 		return;
 	DEBUG_ASSERT(list_empty(&o->mappings));
 	atomic64_sub(&vm_stats.anon_frames, s->pages.count);
+	atomic64_sub(&vm_stats.shared_frames, s->pages.count);
 	index_erase_range(&s->pages, 0, UINT64_MAX, shared_free_page, NULL);
 	index_destroy(&s->pages);
+	commit_give(s->promised);
 	kfree(s);
 }
 
@@ -180,7 +186,7 @@ static const struct memobj_ops shared_ops = {
 	.put_ref = shared_put_ref,
 };
 
-struct memobj *memobj_create_shared(u64 nr_pages)
+struct memobj *memobj_create_shared_noreserve(u64 nr_pages)
 {
 	struct shared_anon *s = kmalloc(sizeof(*s), 0);
 
@@ -189,7 +195,27 @@ struct memobj *memobj_create_shared(u64 nr_pages)
 	memobj_init(&s->obj, &shared_ops, s);
 	refcount_init(&s->refs, 1);
 	s->nr_pages = nr_pages;
+	s->promised = 0;
 	spin_init(&s->lock, "shared memory", RANK_PAGECACHE);
 	index_init(&s->pages);
 	return &s->obj;
+}
+
+u64 memobj_promised(const struct memobj *o)
+{
+	return o->ops == &shared_ops ? container_of(o, struct shared_anon, obj)->promised : 0;
+}
+
+struct memobj *memobj_create_shared(u64 nr_pages)
+{
+	struct memobj *o;
+
+	if (commit_take(nr_pages, 0, 0) != 0)
+		return NULL;
+	o = memobj_create_shared_noreserve(nr_pages);
+	if (o)
+		shared_of(o)->promised = nr_pages;
+	else
+		commit_give(nr_pages);
+	return o;
 }

@@ -70,3 +70,7 @@ static inline bool memobj_mapped(struct memobj *o)
 
 /* Shared anonymous memory of nr_pages; zero-filled on demand. NULL: no memory. Born with one reference. */
 struct memobj *memobj_create_shared(u64 nr_pages);
+/* The same, not promised (MAP_NORESERVE; mm/commit.h). */
+struct memobj *memobj_create_shared_noreserve(u64 nr_pages);
+/* Pages promised with it: shared anonymous memory only. */
+u64 memobj_promised(const struct memobj *o);

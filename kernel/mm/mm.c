@@ -6,6 +6,7 @@
 #include "lib/fdt.h"
 #include "lib/log.h"
 #include "mm/aspace_priv.h"
+#include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/frame_boot.h"
 #include "mm/slab.h"
@@ -43,6 +44,7 @@ void mm_init(void)
 	discover_ram();
 	frame_init();
 	slab_init();
+	commit_init();
 	amap_init();
 	aspace_init();
 	fault_init();

@@ -11,6 +11,8 @@
  *  2. No leaf is writable and executable unless the caller asked for both.
  *  3. Non-leaf entries carry V alone.
  *  4. Each table page is referenced once and is of kind FRAME_TABLE.
+ *  5. isolate=1: the user's root has the entries of the root's user half and none of its kernel half. Above user_end it
+ *     has the two pages of a crossing between the two (arch/riscv/isolate.h), which user mode cannot reach either.
  *
  * Locks: pt->lock (spinlock, RANK_PT) guards the user half. Every function
  * with `_locked`-free name below that changes translations says who takes it:
@@ -42,9 +44,12 @@ struct tlb;
 struct pagetable {
 	struct spinlock lock;
 	paddr_t root;
-	u64 asid;      /* generation << 16 | ASID; arch/riscv/asid.c */
-	u64 cached;    /* harts whose TLB may hold translations of this table (atomic) */
-	u64 nr_tables; /* table pages of the user half, root included */
+	paddr_t user_root;       /* isolate=1: what user code runs on, the user half alone. Otherwise 0 */
+	u64 asid;                /* generation << 16 | ASID; arch/riscv/asid.c */
+	u64 cached;              /* harts whose TLB may hold translations of this table (atomic) */
+	u64 nr_tables;           /* table pages of the user half, roots included */
+	struct atomic unflushed; /* operations with changes that they have not flushed yet (mm/tlb.h) */
+	bool wx_asked;           /* some leaf was asked for writable and executable (debug, for pt_check) */
 };
 
 struct pt_entry {
@@ -105,6 +110,12 @@ bool pt_vacant(struct pagetable *pt, vaddr_t va, u32 order);
 
 /* The translation of va, or -ENOENT. Locks: caller holds pt->lock. */
 int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out);
+
+/* Visits every leaf of [start, end) in order: fn(arg, va, nr_pages, e) gets the part of it that lies in the range, and e as
+ * pt_query(va) would say. It ends early when fn returns false. Returns where to go on, `end` when all was visited.
+ * Locks: caller holds pt->lock; fn may not sleep. */
+vaddr_t pt_scan(struct pagetable *pt, vaddr_t start, vaddr_t end,
+	bool (*fn)(void *arg, vaddr_t va, u64 nr_pages, const struct pt_entry *e), void *arg);
 
 /* For each mapped page in [start, end) with A set: calls fn(arg, page number from start, dirty) and clears A.
  * Locks: caller holds pt->lock; flush through tlb. */

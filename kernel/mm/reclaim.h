@@ -26,8 +26,8 @@ u64 reclaim_pages(u64 nr);
 bool reclaim_active(void);
 
 /*
- * Implemented by proc: memory ran out on behalf of user memory. Writes a log
- * line and kills the process that asked (current). True when something will be
- * freed by that.
+ * Implemented by proc: memory ran out on behalf of user memory. Ends a process
+ * and waits for its memory. False: the caller is dying itself; otherwise it
+ * tries again. Context: may sleep, with any sleeping locks held.
  */
 bool oom_kill(void);

@@ -12,8 +12,9 @@ void tlb_start(struct tlb *tlb, struct pagetable *pt)
 
 void tlb_flush(struct tlb *tlb)
 {
-	if (tlb->start < tlb->end || tlb->tables_freed) {
+	if (tlb_noted(tlb)) {
 		tlb_arch_flush(tlb->pt, tlb->start, tlb->end, tlb->tables_freed);
+		atomic_dec_return(&tlb->pt->unflushed);
 		tlb->start = ~0ul;
 		tlb->end = 0;
 		tlb->tables_freed = 0;

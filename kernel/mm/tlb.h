@@ -18,6 +18,13 @@
  *
  * It lives on the stack and never fails: when its batch is full it flushes
  * early and goes on. One thread uses it; pt->lock may be held meanwhile.
+ *
+ * Two at once on one table: what one has unhooked and not flushed yet, the other
+ * finds unhooked. It may not take that for flushed, and give frames back or
+ * write a page out that a hart still writes to. So the table counts those that
+ * have not flushed (pagetable.unflushed); while there are others, pt_unmap and
+ * pt_protect note their whole range.
+ *
  * Context: process, no spinlock above RANK_PT held. Flushing other harts goes
  * through the SBI RFENCE extension and does not need their cooperation.
  */
@@ -25,8 +32,7 @@
 
 #include "lib/types.h"
 #include "mm/frame.h"
-
-struct pagetable;
+#include "mm/pagetable.h"
 
 #define TLB_BATCH 32
 
@@ -39,13 +45,25 @@ struct tlb {
 };
 
 void tlb_start(struct tlb *tlb, struct pagetable *pt);
-/* arch: [start, end) had a valid translation that changed. */
+static inline bool tlb_noted(const struct tlb *tlb)
+{
+	return tlb->start < tlb->end;
+}
+/* arch: [start, end) had a valid translation that changed. Locks: pt->lock held. */
 static inline void tlb_note(struct tlb *tlb, vaddr_t start, vaddr_t end)
 {
+	if (!tlb_noted(tlb))
+		atomic_inc(&tlb->pt->unflushed);
 	if (start < tlb->start)
 		tlb->start = start;
 	if (end > tlb->end)
 		tlb->end = end;
+}
+/* arch: the same, if it may have changed just now by another operation that is not through. Locks: pt->lock held. */
+static inline void tlb_note_others(struct tlb *tlb, vaddr_t start, vaddr_t end)
+{
+	if (unlikely(atomic_read(&tlb->pt->unflushed) > (u32)tlb_noted(tlb)))
+		tlb_note(tlb, start, end);
 }
 /* Gives tlb the caller's reference to f; dropped after the flush. */
 void tlb_add_frame(struct tlb *tlb, struct frame *f);

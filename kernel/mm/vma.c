@@ -126,11 +126,15 @@ void vma_cut(struct vma_tree *t, struct vma *lo, struct vma *hi)
 
 void vma_absorb(struct vma_tree *t, struct vma *lo, struct vma *hi)
 {
+	/* Where the next in order is not below lo, lo is below it. */
+	bool below = lo->node.right != NULL;
+
 	DEBUG_ASSERT(lo->end == hi->start);
 	lo->end = hi->end;
 	vma_erase(t, hi);
-	/* Rotations may have renewed some summaries on the way up already, so that one stays says nothing. */
-	for (struct tree_node *n = &lo->node; n; n = tree_parent(n))
+	/* lo's extent with hi below was the same. Else all above lo change; that one stays says nothing there, because
+	 * rotations may have renewed it already. */
+	for (struct tree_node *n = &lo->node; n && !below; n = tree_parent(n))
 		vma_summarise(n);
 }
 

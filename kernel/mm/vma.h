@@ -35,6 +35,7 @@ struct aspace;
 #define VMA_NEEDS_COPY BIT(11) /* the amap is shared with a fork relative; a write clones it first */
 #define VMA_ZERO_SEEN  BIT(12) /* leaves may show the zero page: a write drops the leaf first */
 #define VMA_NORESERVE  BIT(13)
+#define VMA_ACCOUNT    BIT(14) /* its pages are promised: mm/commit.h */
 
 struct vma {
 	vaddr_t start, end;

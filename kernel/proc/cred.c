@@ -3,6 +3,7 @@
 
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/commit.h"
 #include "mm/slab.h"
 #include "proc/proc.h"
 
@@ -75,6 +76,11 @@ int cred_in_group(u32 gid)
 int cred_capable(void)
 {
 	return current()->cred->cred.euid == 0;
+}
+
+bool commit_privileged(void)
+{
+	return current()->cred && cred_capable();
 }
 
 void cred_access_begin(void)

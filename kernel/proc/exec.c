@@ -99,10 +99,14 @@ static int exec_prepare_cred(struct exec *e)
 	struct cred *c;
 
 	if (!(mount_flags(e->file->path.mount) & MOUNT_NOSUID)) {
-		if (inode->mode & S_ISUID)
+		if (inode->mode & S_ISUID) {
 			euid = inode->uid;
-		if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+			e->raised = 1;
+		}
+		if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010)) {
 			egid = inode->gid;
+			e->raised = 1;
+		}
 	}
 	e->secure = euid != now->uid || egid != now->gid;
 	if (euid == now->euid && egid == now->egid && now->suid == euid && now->fsuid == euid && now->sgid == egid &&
@@ -120,10 +124,7 @@ static int exec_prepare_cred(struct exec *e)
 static int exec_prepare(struct exec *e)
 {
 	struct process *p = current_process();
-	int err = exec_prepare_cred(e);
 
-	if (err)
-		return err;
 	if (refcount_read(&p->sighand->refs) > 1) {
 		e->sighand = sighand_copy(p);
 		if (!e->sighand)
@@ -283,6 +284,8 @@ static void exec_commit(struct exec *e)
 	p->dumpable = !e->secure;
 	if (e->secure)
 		t->pdeathsig = 0;
+	if (e->raised)
+		t->personality &= ~EXEC_UNSAFE_PERSONALITY;
 	p->exit_signal = SIGCHLD;
 	task_set_name(t, base ? base + 1 : e->name);
 	p->execed = 1;
@@ -317,6 +320,9 @@ static int exec_run(
 
 	if (!err)
 		err = exec_args_collect(e, src);
+	/* The auxiliary vector and the layout depend on whose program it is. */
+	if (!err)
+		err = exec_prepare_cred(e);
 	if (!err)
 		err = exec_load(e);
 	if (err)

@@ -35,6 +35,18 @@ struct exec_args {
 	u64 name_offset; /* and the name */
 };
 
+/* Bits of personality(2). A set-id program starts without those of EXEC_UNSAFE_PERSONALITY. */
+#define MMAP_PAGE_ZERO          0x0100000u
+#define ADDR_COMPAT_LAYOUT      0x0200000u
+#define READ_IMPLIES_EXEC       0x0400000u
+#define ADDR_NO_RANDOMIZE       0x0040000u
+#define EXEC_UNSAFE_PERSONALITY (READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO)
+
+/* kernel.randomize_va_space: 0 nothing, 1 all but the break, 2 that too; vm.mmap_rnd_bits. Single words, read without a lock. */
+#define EXEC_RND_BITS_MIN 18
+#define EXEC_RND_BITS_MAX 24
+extern u32 exec_randomize, exec_mmap_rnd_bits;
+
 struct exec_image {
 	struct elf_header hdr;
 	struct elf_image elf;
@@ -50,13 +62,15 @@ struct exec {
 	struct exec_image program, interp;
 	u32 has_interp;
 	struct aspace *as;
-	struct exec_random {                   /* drawn at once */
-		u64 program, brk, stack, mmap; /* page numbers, taken modulo */
-		u8 seed[16];                   /* AT_RANDOM */
+	struct exec_random {                             /* drawn at once */
+		u64 program, brk, stack, mmap, vdso, sp; /* numbers, taken modulo */
+		u8 seed[16];                             /* AT_RANDOM */
 	} random;
+	u32 rnd_bits; /* of places that mmap_rnd_bits is for */
 	vaddr_t entry, sp, stack_top, vdso;
 	struct cred_ref *cred;   /* NULL: unchanged */
 	u32 secure;              /* AT_SECURE */
+	u32 raised;              /* ids came from the file's mode bits: dangerous personality bits go */
 	struct sighand *sighand; /* spare, if the table is shared */
 	struct fdtable *files;   /* spare, if shared with another process */
 	u8 window[EXEC_WINDOW];

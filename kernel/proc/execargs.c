@@ -342,13 +342,15 @@ int exec_stack_build(struct exec *e)
 {
 	const struct exec_args *a = &e->args;
 	vaddr_t strings = (e->stack_top - 8 - a->len) & ~15ul, random = strings - RANDOM_BYTES;
+	/* Where in its page the stack pointer starts says nothing of the arguments' lengths alone. */
+	u64 shift = (e->random.sp & (PAGE_SIZE / 16 - 1)) * 16;
 	struct words w = {.as = e->as};
 	u64 nr, env;
 	int err;
 
 	auxv_fill(e, strings, random);
 	nr = 1 + a->argc + 1 + a->envc + 1 + e->as->nr_auxv;
-	e->sp = (random - nr * sizeof(u64)) & ~15ul;
+	e->sp = (random - shift - nr * sizeof(u64)) & ~15ul;
 	err = stack_map(e, e->stack_top - e->sp);
 	if (!err)
 		err = strings_write(e, strings);

@@ -10,11 +10,15 @@
 
 #define AT_SYMLINK_NOFOLLOW 0x100u
 #define AT_EMPTY_PATH       0x1000u
-#define ADDR_NO_RANDOMIZE   0x0040000u
-#define ADDR_RANDOM_PAGES   (1ul << 18) /* 1 GiB */
-#define BREAK_RANDOM_PAGES  (1ul << 13)
+#define STACK_RANDOM_BITS   18 /* pages: 1 GiB */
+#define BREAK_RANDOM_BITS   18
+#define VDSO_RANDOM_BITS    10
 #define STACK_GAP_MIN       (128ul << 20)
 #define MOVABLE_BASE        (USER_DEFAULT_END / 3 * 2)
+#define MOVABLE_BASE_LOW    (USER_DEFAULT_END / 4) /* where more bits would let the program meet what mmap places */
+#define MOVABLE_BITS        20                     /* of mmap_rnd_bits, up to which it does not */
+
+u32 exec_randomize = 2, exec_mmap_rnd_bits = EXEC_RND_BITS_MIN;
 
 /* ---- opening ---- */
 
@@ -151,9 +155,9 @@ static int image_map(struct exec *e, struct file *f, struct exec_image *img, u64
 	return err;
 }
 
-static u64 shift_by(u64 random, u64 nr_pages)
+static u64 shift_by(u64 random, u32 bits)
 {
-	return (random & (nr_pages - 1)) << PAGE_SHIFT;
+	return (random & (BIT(bits) - 1)) << PAGE_SHIFT;
 }
 
 static u64 image_span(const struct exec_image *img)
@@ -193,10 +197,11 @@ static int interp_load(struct exec *e, vaddr_t *below)
 static u64 program_bias(const struct exec *e)
 {
 	const struct exec_image *p = &e->program;
+	vaddr_t base = e->rnd_bits > MOVABLE_BITS ? MOVABLE_BASE_LOW : MOVABLE_BASE;
 
 	if (p->hdr.kind == ELF_FIXED)
 		return 0;
-	return ALIGN_DOWN(MOVABLE_BASE + shift_by(e->random.program, ADDR_RANDOM_PAGES), p->elf.align) -
+	return ALIGN_DOWN(base + shift_by(e->random.program, e->rnd_bits), p->elf.align) -
 		ALIGN_DOWN(p->elf.low, p->elf.align);
 }
 
@@ -222,7 +227,7 @@ static void extents_note(struct exec *e)
 		as->code_start = 0;
 	if (as->data_start == ~0ul)
 		as->data_start = 0;
-	as->brk_start = p->elf.high + p->bias + shift_by(e->random.brk, BREAK_RANDOM_PAGES);
+	as->brk_start = p->elf.high + p->bias + shift_by(e->random.brk, BREAK_RANDOM_BITS);
 	as->brk = as->brk_start;
 }
 
@@ -233,12 +238,27 @@ static void layout_choose(struct exec *e)
 	u64 gap = CLAMP(stack, STACK_GAP_MIN, USER_DEFAULT_END / 6);
 	struct aspace *as = e->as;
 
-	e->stack_top = USER_MMAP_END - PAGE_SIZE - shift_by(e->random.stack, ADDR_RANDOM_PAGES);
+	e->stack_top = USER_MMAP_END - PAGE_SIZE - shift_by(e->random.stack, STACK_RANDOM_BITS);
 	as->stack_top = e->stack_top;
 	as->stack_limit = stack;
-	as->mmap_top = PAGE_ALIGN_DOWN(e->stack_top - gap) - PAGE_SIZE - shift_by(e->random.mmap, ADDR_RANDOM_PAGES);
+	as->mmap_top = PAGE_ALIGN_DOWN(e->stack_top - gap) - PAGE_SIZE - shift_by(e->random.mmap, e->rnd_bits);
 	as->limit_pages = as_limit == RLIM_INFINITY ? ~0ul : as_limit >> PAGE_SHIFT;
 	as->data_limit_pages = data == RLIM_INFINITY ? ~0ul : data >> PAGE_SHIFT;
+}
+
+/* AT_RANDOM is random in any case. */
+static void random_draw(struct exec *e)
+{
+	struct exec_random *r = &e->random;
+	u32 personality = current()->personality & (e->raised ? ~EXEC_UNSAFE_PERSONALITY : ~0u);
+	u32 mode = READ_ONCE(exec_randomize);
+
+	random_bytes(r, sizeof(*r));
+	e->rnd_bits = READ_ONCE(exec_mmap_rnd_bits);
+	if (mode == 0 || (personality & ADDR_NO_RANDOMIZE))
+		r->program = r->brk = r->stack = r->mmap = r->vdso = r->sp = 0;
+	else if (mode == 1)
+		r->brk = 0;
 }
 
 int exec_load(struct exec *e)
@@ -250,9 +270,7 @@ int exec_load(struct exec *e)
 	e->as = aspace_create();
 	if (!e->as)
 		return -ENOMEM;
-	random_bytes(&e->random, sizeof(e->random));
-	if (current()->personality & ADDR_NO_RANDOMIZE)
-		e->random.program = e->random.brk = e->random.stack = e->random.mmap = 0;
+	random_draw(e);
 	layout_choose(e);
 	err = image_map(e, e->file, &e->program, program_bias(e));
 	if (err)
@@ -266,7 +284,7 @@ int exec_load(struct exec *e)
 			return err;
 		e->entry = e->interp.hdr.entry + e->interp.bias;
 	}
-	vdso = vdso_map(e->as, below - PAGE_SIZE);
+	vdso = vdso_map(e->as, below - PAGE_SIZE - shift_by(e->random.vdso, VDSO_RANDOM_BITS));
 	if (vdso < 0)
 		return (int)vdso;
 	e->vdso = (vaddr_t)vdso;

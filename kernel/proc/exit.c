@@ -15,6 +15,7 @@
 #include "lib/panic.h"
 #include "mm/aspace.h"
 #include "proc/cred.h"
+#include "proc/oom.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "proc/sched.h"
@@ -58,6 +59,8 @@ static void exit_memory(struct task *t)
 		return;
 	task_leave_memory(t);
 	task_change_aspace(NULL);
+	if (unlikely(READ_ONCE(t->proc->oom_victim)))
+		oom_memory_left(t->proc);
 }
 
 static void exit_files(struct task *t)

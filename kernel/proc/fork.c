@@ -156,6 +156,8 @@ static int process_take(struct fork *f)
 	p->cpu_warn_ns =
 		parent->limits[RLIM_CPU].soft == RLIM_INFINITY ? ~0ul : parent->limits[RLIM_CPU].soft * 1000000000ul;
 	p->dumpable = parent->dumpable;
+	p->oom_score_adj = parent->oom_score_adj;
+	p->oom_score_adj_min = parent->oom_score_adj_min;
 	p->vdso = parent->vdso;
 	p->text = parent->text;
 	if (p->text) {

@@ -8,6 +8,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "proc/cred.h"
+#include "proc/oom.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "proc/sched.h"
@@ -156,5 +157,6 @@ void init_start(void)
 	pid_attach(t->pid, t);
 	init_process = p;
 	spin_unlock_irqrestore(&tasks_lock, flags);
+	oom_start();
 	sched_start(t);
 }

@@ -7,6 +7,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mm/aspace.h"
+#include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
@@ -19,7 +20,7 @@
 
 /* What is compared: given out by an allocator, and owned by something that lives. */
 struct ledger {
-	u64 aspaces, vmas, processes, tables, anon_frames, usyscall;
+	u64 aspaces, vmas, processes, tables, anon_frames, usyscall, promised;
 };
 
 static u64 kernel_tables; /* made at boot, beside those that kernel_pagetable counts */
@@ -46,6 +47,7 @@ static void count_given(struct ledger *out)
 	out->tables = st.kinds[FRAME_TABLE] - kernel_tables - READ_ONCE(kernel_pagetable.nr_tables);
 	out->anon_frames = st.kinds[FRAME_ANON];
 	out->usyscall = st.kinds[FRAME_USYSCALL];
+	out->promised = commit_total();
 }
 
 static void count_owned(struct ledger *out)
@@ -62,6 +64,7 @@ static void count_owned(struct ledger *out)
 			out->usyscall += as->usyscall != NULL;
 			out->vmas += as->vmas.nr;
 			out->tables += as->pt.nr_tables;
+			out->promised += aspace_promised(as);
 			aspace_put(as);
 		}
 		process_put(p);
@@ -111,6 +114,7 @@ bool leakcheck_balanced(enum leakcheck_when when, leakcheck_fn fn, void *arg)
 	compare(&r, "page-table frames", given.tables, owned.tables);
 	compare(&r, "anonymous frames", given.anon_frames, owned.anon_frames);
 	compare(&r, "USYSCALL frames", given.usyscall, owned.usyscall);
+	compare(&r, "promised pages", given.promised, owned.promised);
 	return false;
 }
 

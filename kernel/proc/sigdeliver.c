@@ -357,8 +357,7 @@ void user_fault_signal(const struct fault *f, int result, struct trapframe *tf)
 	case FAULT_SEGV_ACC: user_trap_signal(SIGSEGV, SEGV_ACCERR, f->addr); break;
 	case FAULT_BUS: user_trap_signal(SIGBUS, BUS_ADRERR, f->addr); break;
 	case FAULT_OOM:
-		/* The fault comes again if somebody else was killed for it. */
-		(void)oom_kill();
+		/* It was chosen to die for it (proc/oom.c): the signal is on its way. */
 		break;
 	default: break;
 	}

@@ -8,6 +8,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/aspace.h"
+#include "mm/census.h"
 #include "mm/frame.h"
 #include "mm/slab.h"
 #include "proc/cred.h"
@@ -88,6 +89,35 @@ struct aspace *process_aspace(struct process *p)
 	}
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	return as;
+}
+
+bool process_shares(struct process *p, const struct aspace *as)
+{
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	bool shares = false;
+	struct task *t;
+
+	list_for_each_entry (t, &p->threads, thread_link)
+		shares |= as && t->as == as;
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	return shares;
+}
+
+struct aspace *census_next_aspace(int *pid)
+{
+	struct process *p;
+
+	for (int from = *pid; (p = process_next(from)) != NULL; process_put(p)) {
+		struct aspace *as = process_aspace(p);
+
+		if (as) {
+			*pid = p->pid;
+			process_put(p);
+			return as;
+		}
+		from = p->pid + 1;
+	}
+	return NULL;
 }
 
 /* ---- creation ---- */

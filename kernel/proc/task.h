@@ -184,6 +184,8 @@ struct process {
 	u32 execed;
 	u32 dumpable;
 	u32 is_subreaper, has_subreaper;
+	int oom_score_adj, oom_score_adj_min; /* proc/oom.h; who is not root may not go below the second */
+	u32 oom_victim;                       /* enum oom_victim [tasks_lock] */
 	int exit_code;
 	u64 start_ns;
 };
@@ -206,6 +208,8 @@ void process_put(struct process *p);
 struct process *process_next(int pid);
 /* Its address space, referenced, or NULL (exited, kernel). */
 struct aspace *process_aspace(struct process *p);
+/* One of its threads runs on `as`. */
+bool process_shares(struct process *p, const struct aspace *as);
 /* A kernel thread. ERR_PTR on failure. */
 struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
 /* Runs `fn` as a kernel thread pinned to the harts of `affinity`. */

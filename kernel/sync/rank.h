@@ -42,7 +42,6 @@ enum lock_rank {
 	RANK_INODE_SPIN = 240,  /* an inode's small fields */
 	RANK_AMAP = 310,        /* an anonymous map's slots */
 	RANK_PAGECACHE = 320,   /* one inode's index of pages */
-	RANK_RMAP = 330,        /* who maps an anonymous page */
 	RANK_PT = 340,          /* one page table */
 	RANK_SWAP = 350,        /* the map of swap slots */
 	RANK_LRU = 360,         /* the lists of reclaimable frames */
@@ -62,11 +61,10 @@ enum lock_rank {
 	RANK_LOCK_WAIT = 640,   /* inside a mutex or rwlock: the list of who waits */
 	RANK_TASK = 650,        /* one task's state word */
 	RANK_RUNQUEUE = 660,    /* one hart's run queue */
-	RANK_ASID = 670,       /* address space ids; a switch of tasks takes it under the run queue */
+	RANK_ASID = 670,        /* address space ids; a switch of tasks takes it under the run queue */
 	RANK_TIMER = 680,       /* one hart's timers */
 	RANK_SLAB = 700,        /* one slab cache */
 	RANK_FRAME = 720,       /* the frame allocator's free lists */
-	RANK_TLB = 740,         /* shootdown requests */
 	RANK_IRQ = 760,         /* the interrupt controller */
 	RANK_UART = 780,        /* the console device */
 	RANK_RAND = 790,        /* the random generator's state */

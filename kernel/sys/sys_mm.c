@@ -3,6 +3,7 @@
 #include "fs/file.h"
 #include "lib/errno.h"
 #include "mm/aspace.h"
+#include "mm/commit.h"
 #include "mm/slab.h"
 #include "proc/proc.h"
 #include "sys/sys.h"
@@ -69,14 +70,15 @@ static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags, str
 	if (flags & MAP_FIXED_NOREPLACE)
 		rq->place = MAP_AT_FREE;
 	rq->flags = (type != MAP_PRIVATE ? VMA_SHARED : 0) | (flags & MAP_GROWSDOWN ? VMA_STACK : 0) |
-		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0) |
+		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | ((flags & MAP_NORESERVE) && commit_may_skip() ? VMA_NORESERVE : 0) |
 		(flags & MAP_STACK ? VMA_NOHUGE : 0);
 	if (!(flags & MAP_ANONYMOUS))
 		return map_file(rq, fd, prot, flags, held);
 	if (type == MAP_PRIVATE)
 		return 0;
 	rq->pgoff = 0;
-	rq->obj = memobj_create_shared(DIV_ROUND_UP(rq->len, PAGE_SIZE));
+	rq->obj = rq->flags & VMA_NORESERVE ? memobj_create_shared_noreserve(DIV_ROUND_UP(rq->len, PAGE_SIZE))
+					    : memobj_create_shared(DIV_ROUND_UP(rq->len, PAGE_SIZE));
 	return rq->obj ? 0 : -ENOMEM;
 }
 

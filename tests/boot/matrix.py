@@ -18,16 +18,46 @@ BOOTS = [
     ("debug", {"variant": "debug"}), ("debug_harts_8", {"variant": "debug", "harts": 8}),
     ("debug_32M", {"variant": "debug", "mem": "32M"}), ("clang", {"variant": "release-clang"}),
     ("clang_debug", {"variant": "debug-clang"}), ("icount", {"extra": ["--icount"]}),
+    # User code on tables without the kernel; on machines with few ASIDs, and with none, too.
+    ("isolate_sv39", {"append": "isolate=1 paging=sv39", "harts": 1}), ("isolate_sv39_harts_4", {"append": "isolate=1", "harts": 4}),
+    ("isolate_sv48", {"append": "isolate=1 paging=sv48", "harts": 1}),
+    ("isolate_sv48_harts_4", {"append": "isolate=1 paging=sv48", "harts": 4}),
+    ("isolate_sv57", {"append": "isolate=1 paging=sv57", "harts": 1}),
+    ("isolate_sv57_harts_4", {"append": "isolate=1 paging=sv57", "harts": 4}),
+    ("isolate_mem_32M", {"append": "isolate=1", "mem": "32M"}), ("isolate_clang", {"append": "isolate=1", "variant": "release-clang"}),
+    ("isolate_few_asids", {"append": "isolate=1 asids=260", "harts": 4}), ("isolate_no_asids", {"append": "isolate=1 asids=0"}),
+    ("few_asids", {"append": "asids=130", "harts": 4}), ("no_asids", {"append": "asids=0"}),
 ]
 # Guest programs that exercise what the option changes, besides the plain command.
 EXTRA = {
     "sv48": "mm_map mm_fork mm_stack vitrine", "sv57": "mm_map mm_fork mm_stack vitrine", "harts_8": "sched futex mm_race",
     "harts_1": "sched futex pipe", "mem_32M": "mm_map proc_fork fs_dir", "clang": "mm_map sig_basic fs_rw", "mem_8G": "mm_map",
+    "isolate_sv39": "isolate", "isolate_sv48": "isolate", "isolate_sv57": "isolate", "isolate_sv39_harts_4": "isolate mm_race",
+    "isolate_sv48_harts_4": "isolate mm_map mm_fork mm_stack vitrine", "isolate_sv57_harts_4": "isolate mm_map mm_fork vitrine",
+    "isolate_mem_32M": "isolate mm_map proc_fork", "isolate_few_asids": "isolate proc_fork mm_race",
+    "isolate_no_asids": "isolate mm_fork", "few_asids": "proc_fork mm_race", "no_asids": "mm_fork",
 }
+# What the kernel says at boot of its own mappings: the check of W^X ran, in the mode and the design that were asked for.
+CHECKED = r"paging: %s%s, \d+ kernel mappings, none both writable and executable"
 PANICS = [  # panic_test=NAME, what the report must say beside a backtrace
     ("null", r"(?i)null|page fault|store"), ("overflow", r"(?i)overflow"), ("assert", r"(?i)assert"),
     ("illegal", r"(?i)illegal"), ("text", r"(?i)fault|text|read-only"), ("canary", r"(?i)canary|stack"),
+    ("wx", r"a writable way to kernel text"),
+    ("lock_order", r"lock order: outer .* under inner"),
 ]
+
+
+def paging_checked(variant, harts):
+    """In every mode and both designs, the walk over the kernel's tables at boot finds no frame both writable and executable."""
+    def run(test, members):
+        for mode in ("sv39", "sv48", "sv57"):
+            for isolate in (0, 1):
+                done = guests.boot("dmesg", test.log, 60, variant=variant, harts=harts,
+                                   append="paging=%s isolate=%d" % (mode, isolate))
+                wanted = CHECKED % (mode, ", user code on tables without them" if isolate else "")
+                if done.status != 0 or not re.search(wanted, done.out):
+                    raise Failed("paging=%s isolate=%d: status %s, no line %r" % (mode, isolate, done.status, wanted))
+    return run
 
 
 def needs_of(options):
@@ -135,6 +165,8 @@ def deterministic(test, members):
 def tests():
     for name, options in BOOTS:
         yield Test("boot." + name, boot_one(name, options), needs_of(options), seconds=25 if name in EXTRA else 6)
+    for variant, harts in (("release", 1), ("debug", 4)):
+        yield Test("boot.write_xor_execute_" + variant, paging_checked(variant, harts), [variant, "images"], seconds=20)
     for name, pattern in PANICS:
         yield Test("boot.panic_" + name, panic_one(name, pattern), ["debug", "images"], seconds=4)
     for kind in ("zeros", "missing", "no_init", "feature"):

@@ -51,8 +51,8 @@ class Terminal:
         self.log.close()
 
 
-def session(harts, mode):
-    """harts: how many; mode: the paging mode's name in walk's output."""
+def session(harts, mode, isolate=0):
+    """harts: how many; mode: the paging mode's name in walk's output; isolate: user code on a table of its own."""
     def run(test, members):
         tools = ("gdb-multiarch", "riscv64-linux-gnu-gdb", "riscv64-unknown-elf-gdb")
         if not any(shutil.which(name) for name in tools):
@@ -65,14 +65,14 @@ def session(harts, mode):
             env = dict(os.environ, XDG_RUNTIME_DIR=place, TERM="dumb", LC_ALL="C")
             try:
                 opened.append(Terminal(test, env, kernel + ["--serve", "--harts", str(harts), "--append",
-                                                            "paging=" + mode.lower()]))
+                                                            "paging=%s isolate=%d" % (mode.lower(), isolate)]))
                 opened[0].expect("make gdb")
                 wait_socket(opened[0], place)
                 opened.append(Terminal(test, env, kernel + ["--attach"]))
                 opened[1].expect(PROMPT)
                 at_reset(opened[1])
                 at_main(opened[1], harts)
-                with_shell(*opened, harts, mode)
+                with_shell(*opened, harts, mode, isolate)
             finally:
                 for terminal in reversed(opened):
                     terminal.close()
@@ -113,7 +113,7 @@ def at_main(gdb, harts):
     gdb.ask("delete")
 
 
-def with_shell(console, gdb, harts, mode):
+def with_shell(console, gdb, harts, mode, isolate):
     gdb.child.sendline("continue")
     console.expect(SHELL)
     gdb.child.sendintr()
@@ -129,6 +129,8 @@ def with_shell(console, gdb, harts, mode):
     if not gdb.ask("pt 1").startswith("page table 0x"):
         raise Failed("pt 1 does not begin with page table 0x")
     gdb.ask("frame init_process", r"^frame 0x\w+: physical 0x\w+, metadata at 0x\w+\nkind slab$")
+    if isolate:
+        at_crossing(console, gdb, mode)
     # In the shell, while it waits for a child: the selected hart has its page table.
     gdb.ask("break process_wait")
     gdb.child.sendline("continue")
@@ -153,6 +155,40 @@ def with_shell(console, gdb, harts, mode):
     console.child.send("\x01x")
     if console.end() != 0:
         raise Failed("make qemu-gdb ends with status %s" % console.child.exitstatus)
+
+
+def at_crossing(console, gdb, mode):
+    """isolate=1: stopped on the table without the kernel, at the first instruction of a trap and at the last of the way out."""
+    trampoline = (1 << int(mode[2:]) - 1) - 0x1000
+    gdb.ask("break *0x%x" % trampoline)
+    gdb.child.sendline("continue")
+    console.child.send("\r")
+    gdb.expect(PROMPT)
+    on_user_table(gdb, mode)
+    # What was changed to look at the kernel is as it was.
+    gdb.ask("p/x $pc", r"= 0x%x$" % trampoline)
+    gdb.ask("walk kernel_main", "not mapped")
+    gdb.ask("delete")
+    gdb.ask("break *0x%x" % (trampoline + 0x34))  # the sret of trampoline.S
+    gdb.ask("continue", r"^0x0*%x in" % (trampoline + 0x34))
+    on_user_table(gdb, mode)
+    gdb.ask("delete")
+    # Now in the user's code, if no interrupt came first; and the commands do not care.
+    gdb.ask("stepi")
+    on_user_table(gdb, mode)
+    console.expect(SHELL)
+
+
+def on_user_table(gdb, mode):
+    gdb.ask("walk kernel_main", r"^%s, table 0x\w+, ASID \d*[13579] \(user(?s:.*)^not mapped" % mode)
+    gdb.ask("walk -k kernel_main", r"^%s, table 0x\w+, ASID \d*[02468]$(?s:.*)-> physical 0x80" % mode)
+    gdb.ask("procs", r"^ +1 +1 \w+ +\d+ init +0x")
+    gdb.ask("frame init_process", r"^kind slab$")
+    own, whole = (gdb.ask(command) for command in ("pt -a", "pt -a 1"))
+    if re.search(r"^\.\.(25[6-9]|2[6-9]\d|[345]\d\d): ", own, re.M) or not re.search(r"^\.\.511: ", whole, re.M):
+        raise Failed("pt -a shows a kernel half in the user's table, or none in the kernel's")
+    if not re.search(r"0000c7 pa .*  VRW---AD$(?s:.*)4b pa .*  VR-X--A-$", own, re.M):
+        raise Failed("pt does not show the two pages of the crossing: %r" % own[-200:])
 
 
 def check_threads(gdb, harts):
@@ -204,5 +240,7 @@ def batch(test, members):
 def tests():
     yield Test("gdb.session", session(2, "Sv39"), ["release", "images"], seconds=12)
     yield Test("gdb.session_sv48", session(1, "Sv48"), ["release", "images"], seconds=10)
+    for harts, mode in ((2, "Sv39"), (1, "Sv48"), (2, "Sv57")):
+        yield Test("gdb.session_isolate_" + mode.lower(), session(harts, mode, isolate=1), ["release", "images"], seconds=12)
     yield Test("gdb.batch", batch, ["release", "images"], seconds=4)
     yield Test("gdb.help", gdb_help, [], seconds=2)

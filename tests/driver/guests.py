@@ -127,7 +127,7 @@ def why_ended(done):
     return found.group(0)[:160] if found else "the machine stopped with status %s" % done.status
 
 
-def run_set(test, programs, variant, image, limit):
+def run_set(test, programs, variant, image, limit, append=""):
     """Runs the programs in as few boots as possible: all in one, and what is left behind one that stopped the machine."""
     results, left = [], []
     for program in programs:
@@ -142,7 +142,7 @@ def run_set(test, programs, variant, image, limit):
             break
         disk = private_copy(image, test.name)
         try:
-            done = boot("%s /tests/run-all %s" % (env, " ".join(left)), test.log, limit, variant, disk=disk)
+            done = boot("%s /tests/run-all %s" % (env, " ".join(left)), test.log, limit, variant, disk=disk, append=append)
             seen = 0
             for label, output, status in split_frames(done.out):
                 results += frame_results(test.name, label, output, status, why_ended(done))
@@ -218,6 +218,7 @@ def tests():
     sets = [("guest.debug", "debug", "test", ["debug"], False), ("guest.release", "release", "test-ext2-1k", ["release"], True)]
     for name, variant, image, needs, quick in sets:
         yield make_set(name, variant, image, needs, programs, quick, 420, 150)
+    yield make_set("guest.isolate", "debug", "test", ["debug"], programs, False, 420, 170, "isolate=1")
     files = [program for program in programs if program.startswith("fs_")]
     for image in ("test-ext2", "test-1k"):
         yield make_set("fs." + image[5:], "release", image, ["release"], files, False, 180, 25)
@@ -230,9 +231,9 @@ def tests():
         yield Test(name, run, [variant, "images"], seconds=seconds + 10)
 
 
-def make_set(name, variant, image, needs, programs, quick, limit, seconds):
+def make_set(name, variant, image, needs, programs, quick, limit, seconds, append=""):
     def run(test, members):
-        return run_set(test, members, variant, image, limit)
+        return run_set(test, members, variant, image, limit, append)
     return Test(name, run, needs + ["images"], members=programs, quick=quick, limit=limit, seconds=seconds)
 
 

@@ -1,13 +1,13 @@
-// host-sources: kernel/mm/fault.c kernel/mm/fault_around.c kernel/mm/aspace.c kernel/mm/aspace_map.c kernel/mm/aspace_remap.c kernel/mm/aspace_advise.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c
+// host-sources: kernel/mm/fault.c kernel/mm/fault_around.c kernel/mm/superpage.c kernel/mm/aspace.c kernel/mm/commit.c kernel/mm/aspace_map.c kernel/mm/aspace_remap.c kernel/mm/aspace_advise.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c
 // host-sources: kernel/arch/riscv/pagetable.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/lib/printf.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
-// host-flags: -DTABLES_KEPT=4 -DHAVE_PAGETABLE -Wl,--wrap=frame_free
+// host-flags: -DTABLES_KEPT=4 -DHAVE_PAGETABLE -iquote tests/host/model/hooks -Wl,--wrap=frame_free
 /*
  * The reference model (docs/testing.md): all of mm/ on the real Sv39 tables, against plain arrays, with a machine
  * that caches as much as the specification lets it.
  *
  *	model [STEPS [SEED]]
  *
- * TEST_SEED: the first seed. TEST_FULL=1: ten million steps.
+ * TEST_SEED: the first seed. TEST_FULL=1: ten million steps. A round that fails is thinned out and told.
  */
 #include "model/rounds.h"
 
@@ -16,7 +16,7 @@
 int main(int argc, char **argv)
 {
 	const char *full = getenv("TEST_FULL"), *seed_text = getenv("TEST_SEED");
-	u64 steps = argc > 1 ? strtoul(argv[1], NULL, 0) : full && strcmp(full, "1") == 0 ? 10000000 : 300000;
+	u64 steps = argc > 1 ? strtoul(argv[1], NULL, 0) : full && strcmp(full, "1") == 0 ? 10000000 : 600000;
 	u64 seed = argc > 2 ? strtoul(argv[2], NULL, 0) : seed_text ? strtoul(seed_text, NULL, 0) : 1;
 	int failed;
 
@@ -30,11 +30,14 @@ int main(int argc, char **argv)
 	amap_init();
 	aspace_init();
 	fault_init();
+	superpage_init();
 	failed = rounds_run(seed, steps);
 	printf("# %lu steps from seed %lu, %lu injected failures, %lu faults, %lu copies, %lu around; %lu flushes, %lu "
-	       "writes just before one, %lu walks, %lu TLB hits\n",
+	       "writes just before one, %lu races, %lu walks, %lu TLB hits\n",
 		totals->steps, seed, totals->injected, totals->vm.faults.value, totals->vm.cow_copies.value,
-		totals->vm.around.value, totals->flushes, totals->late_writes, totals->walks, totals->hits);
+		totals->vm.around.value, totals->flushes, totals->late_writes, totals->races, totals->walks, totals->hits);
+	printf("# blocks: %lu new, %lu joined, %lu split, %lu mapped as superpages\n", totals->vm.block_new.value,
+		totals->vm.block_joins.value, totals->vm.block_splits.value, totals->vm.huge_maps.value);
 	printf("#");
 	for (u32 i = 0; i < ARRAY_SIZE(events); i++)
 		printf(" %s %lu", events[i].name, totals->events[i]);

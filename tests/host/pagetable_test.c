@@ -7,6 +7,9 @@
  * a page. After each operation: every page is looked up, the invariants are
  * checked, and whatever was taken away must lie in the range noted for the
  * flush. Then the same with a failing allocation, deeper tables, and vmprint.
+ *
+ * All of it in both designs: kernel and user on one table, and isolate=1, where a second root must have the
+ * same user half after every step, and the two pages at its end must stay whatever is done below them.
  */
 #define PT_INDEX_BITS 2
 #define TABLES_KEPT   4
@@ -27,6 +30,7 @@ static struct frame meta[POOL_PFN + POOL];
 static u8 in_use[POOL];
 static u32 nr_in_use;
 static u32 fail_atomic; /* the n-th ALLOC_ATOMIC from now fails */
+static u32 fail_any;    /* the n-th allocation from now fails */
 static u32 arch_flushes, local_flushes;
 
 char *fake_ram = pool[0];
@@ -37,6 +41,8 @@ struct frame *frame_alloc(u32 order, enum frame_kind kind, u32 flags)
 {
 	ASSERT(order == 0 && kind == FRAME_TABLE && (flags & ALLOC_ZERO));
 	if ((flags & ALLOC_ATOMIC) && fail_atomic && --fail_atomic == 0)
+		return NULL;
+	if (fail_any && --fail_any == 0)
 		return NULL;
 	for (u32 i = 0; i < POOL; i++) {
 		struct frame *f = &meta[POOL_PFN + i];
@@ -95,15 +101,77 @@ void tlb_add_frame(struct tlb *tlb, struct frame *f)
 	batch[nr_batch++] = f;
 }
 
-static void tlb_begin(struct tlb *tlb)
+static void tlb_begin(struct tlb *tlb, struct pagetable *pt)
 {
-	*tlb = (struct tlb){.start = ~0ul};
+	*tlb = (struct tlb){.pt = pt, .start = ~0ul};
 }
 
-static void tlb_end(void)
+static void tlb_end(struct tlb *tlb)
 {
+	if (tlb_noted(tlb))
+		atomic_dec(&tlb->pt->unflushed);
 	while (nr_batch)
 		frame_put(batch[--nr_batch]);
+}
+
+/* ---- the two designs ---- */
+
+static enum design { TOGETHER, ISOLATED } design;
+
+#define TRAPFRAME_PA  0x7770000ul
+#define TRAMPOLINE_PA 0x8880000ul
+
+static u64 kernel_root[PT_ENTRIES] ALIGNED(4096);
+
+/* What paging.c and isolate.c do. */
+static void design_set(enum design to)
+{
+	design = to;
+	pt_trapframe = to == ISOLATED ? TRAPFRAME_PA : 0;
+	pt_trampoline = to == ISOLATED ? TRAMPOLINE_PA : 0;
+	kernel_root[PT_ENTRIES / 2] = pte_make(0x99900000, PTE_V);
+	kernel_pagetable.root = kva_to_phys(kernel_root);
+	pt_kernel_slots[0] = PT_ENTRIES / 2;
+	pt_nr_kernel_slots = 1;
+}
+
+/* Pages that the model covers: not those at the end of a small user half that isolate=1 takes. */
+static u32 nr_pages(void)
+{
+	return design == ISOLATED ? NR_PAGES - 2 : NR_PAGES;
+}
+
+/* The entry that ends a walk from `root`, without a line of the code under test. */
+static u64 walk_from(paddr_t root, vaddr_t va)
+{
+	for (u32 shift = 12 + 2 * pt_levels;;) {
+		const u64 *table = (const u64 *)(fake_ram + (root - FAKE_RAM_BASE));
+		u64 pte;
+
+		shift -= 2;
+		pte = table[va >> shift & 3];
+		if (!(pte & 1) || (pte & 0xe))
+			return pte;
+		root = (pte >> 10) << 12;
+	}
+}
+
+static void compare_roots(const struct pagetable *pt)
+{
+	const u64 *root = phys_to_kva(pt->root);
+	const u64 *user;
+
+	ASSERT(root[PT_ENTRIES / 2] == kernel_root[PT_ENTRIES / 2]);
+	ASSERT((pt->user_root != 0) == (design == ISOLATED));
+	if (design == TOGETHER)
+		return;
+	user = phys_to_kva(pt->user_root);
+	for (u32 i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
+		ASSERT(user[i] == 0);
+	for (u32 i = 0; i < NR_PAGES; i++) /* the small half wholly, of a larger one the beginning */
+		ASSERT(walk_from(pt->user_root, i * PAGE_SIZE) == walk_from(pt->root, i * PAGE_SIZE));
+	ASSERT(walk_from(pt->user_root, user_end) == (TRAPFRAME_PA >> 2 | 0xc7));
+	ASSERT(walk_from(pt->user_root, user_end + PAGE_SIZE) == (TRAMPOLINE_PA >> 2 | 0x4b));
 }
 
 /* ---- the model ---- */
@@ -131,13 +199,18 @@ static u32 nr_ops;
 
 static void ops_make(void)
 {
-	static const u32 bounds[] = {0, 1, 3, 4, 5, 8, 11, 15, 16, 17, 20, 31, 32};
+	/* Isolated, fewer: the tables below the root are the same code. But no leaf lies in a root. */
+	static const u32 all[] = {0, 1, 3, 4, 5, 8, 11, 15, 16, 17, 20, 31, 32};
+	static const u32 some[] = {0, 4, 15, 16, 28, 29, 32};
+	const u32 *bounds = design == ISOLATED ? some : all;
+	u32 nr_bounds = design == ISOLATED ? ARRAY_SIZE(some) : ARRAY_SIZE(all);
 
-	for (u32 level = 0; level < 3; level++)
-		for (u32 i = 0; i < NR_PAGES; i += 1u << 2 * level)
+	nr_ops = 0;
+	for (u32 level = 0; level < (design == ISOLATED ? 2 : 3); level++)
+		for (u32 i = 0; i + (1u << 2 * level) <= nr_pages(); i += 1u << 2 * level)
 			ops[nr_ops++] = (struct op){OP_MAP, i, i + (1u << 2 * level), level};
-	for (u32 a = 0; a < ARRAY_SIZE(bounds); a++)
-		for (u32 b = a + 1; b < ARRAY_SIZE(bounds); b++) {
+	for (u32 a = 0; a < nr_bounds; a++)
+		for (u32 b = a + 1; b < nr_bounds; b++) {
 			ops[nr_ops++] = (struct op){OP_UNMAP, bounds[a], bounds[b], 0};
 			ops[nr_ops++] = (struct op){OP_PROTECT, bounds[a], bounds[b], 0};
 		}
@@ -192,7 +265,8 @@ enum strictness { EXACT, MAY_FORGET };
 static void compare(struct state *s, enum strictness how)
 {
 	pt_check(&s->pt);
-	for (u32 i = 0; i < NR_PAGES; i++) {
+	compare_roots(&s->pt);
+	for (u32 i = 0; i < nr_pages(); i++) {
 		struct page *p = &s->page[i];
 		struct pt_entry e;
 		int err;
@@ -234,7 +308,7 @@ static void op_run(struct state *s, const struct op *op, u32 step, enum strictne
 	struct tlb tlb;
 
 	memcpy(before, s->page, sizeof(before));
-	tlb_begin(&tlb);
+	tlb_begin(&tlb, &s->pt);
 	pt_lock(&s->pt);
 	if (op->kind == OP_MAP) {
 		paddr_t pa = (op->level + 1ul) * 0x10000000ul + step * 0x1000000ul;
@@ -254,7 +328,7 @@ static void op_run(struct state *s, const struct op *op, u32 step, enum strictne
 		compare(s, how);
 		check_flush(before, s, &tlb);
 	}
-	tlb_end();
+	tlb_end(&tlb);
 }
 
 /* ---- snapshots, so that sequences share their beginnings ---- */
@@ -317,7 +391,7 @@ static void sequences(struct state *s, u32 depth)
 static void start(struct state *s, u32 levels)
 {
 	pt_levels = levels;
-	user_end = 1ul << (PAGE_SHIFT + PT_INDEX_BITS * levels - 1);
+	user_end = (1ul << (PAGE_SHIFT + PT_INDEX_BITS * levels - 1)) - (design == ISOLATED ? 2 * PAGE_SIZE : 0);
 	memset(s, 0, sizeof(*s));
 	ASSERT(pt_create(&s->pt) == 0);
 }
@@ -356,12 +430,13 @@ static void test_harvest(void)
 	struct tlb tlb;
 	u64 seen = 0;
 
+	harvested = 0;
 	start(&s, 3);
 	pt_lock(&s.pt);
 	ASSERT(pt_map(&s.pt, 0, 0x10000000, 0, PT_READ | PT_USER | PT_ACCESSED) == 0);
 	ASSERT(pt_map(&s.pt, 2 * PAGE_SIZE, 0x10002000, 0, PT_READ | PT_USER) == 0);
 	ASSERT(pt_map(&s.pt, 4 * PAGE_SIZE, 0x20000000, 2, PT_READ | PT_USER | PT_ACCESSED) == 0);
-	tlb_begin(&tlb);
+	tlb_begin(&tlb, &s.pt);
 	pt_harvest(&s.pt, 0, 6 * PAGE_SIZE, &tlb, note_page, &seen);
 	ASSERT(seen == 0x31); /* page 0, and the half of the superpage that was asked for */
 	ASSERT(tlb.start == 0 && tlb.end >= 6 * PAGE_SIZE);
@@ -371,7 +446,7 @@ static void test_harvest(void)
 	pt_harvest(&s.pt, 4 * PAGE_SIZE, 8 * PAGE_SIZE, &tlb, note_page, &seen);
 	ASSERT(seen == 0xc);
 	pt_unlock(&s.pt);
-	tlb_end();
+	tlb_end(&tlb);
 	pt_check(&s.pt);
 	destroy(&s);
 }
@@ -384,7 +459,7 @@ static void test_protect(void)
 	struct tlb tlb;
 
 	start(&s, 3);
-	tlb_begin(&tlb);
+	tlb_begin(&tlb, &s.pt);
 	pt_lock(&s.pt);
 	ASSERT(pt_map(&s.pt, 0, 0x10000000, 0, PT_RWX | PT_USER) == 0);
 	ASSERT(pt_protect(&s.pt, 0, PAGE_SIZE, PT_WRITE | PT_EXEC, &tlb) == 1);
@@ -392,14 +467,38 @@ static void test_protect(void)
 	ASSERT(pt_protect(&s.pt, 0, PAGE_SIZE, 0, &tlb) == 1);
 	ASSERT(pt_query(&s.pt, 0, &e) == -ENOENT);
 	pt_unlock(&s.pt);
-	tlb_end();
+	tlb_end(&tlb);
 	pt_check(&s.pt);
 	destroy(&s);
+}
+
+/* Each allocation of pt_create failing in turn: nothing is left of it. */
+static void test_create_failures(void)
+{
+	for (u32 levels = 3; levels <= 5; levels++) {
+		struct pagetable pt;
+		u32 nr = 0;
+		int err;
+
+		pt_levels = levels;
+		user_end = (1ul << (PAGE_SHIFT + PT_INDEX_BITS * levels - 1)) - (design == ISOLATED ? 2 * PAGE_SIZE : 0);
+		do {
+			fail_any = ++nr;
+			err = pt_create(&pt);
+			ASSERT(err == 0 || (err == -ENOMEM && nr_in_use == 0));
+		} while (err);
+		ASSERT(nr == (design == ISOLATED ? levels + 2 : 2));
+		fail_any = 0;
+		compare_roots(&pt);
+		pt_destroy(&pt);
+		ASSERT(nr_in_use == 0);
+	}
 }
 
 static void test_deep(void)
 {
 	for (u32 levels = 3; levels <= 5; levels++) {
+		u32 fixed = design == ISOLATED ? levels + 1 : 1; /* tables that are always there */
 		static struct state s;
 		struct pt_entry e;
 		struct tlb tlb;
@@ -408,17 +507,18 @@ static void test_deep(void)
 		start(&s, levels);
 		last = user_end - PAGE_SIZE;
 		ASSERT(pt_reserve(&s.pt, last, 0) == 0);
-		ASSERT(s.pt.nr_tables == levels);
+		ASSERT(s.pt.nr_tables == (design == ISOLATED ? fixed : levels));
 		pt_lock(&s.pt);
 		ASSERT(pt_map(&s.pt, last, 0x5000, 0, PT_READ | PT_EXEC | PT_USER) == 0);
 		ASSERT(pt_query(&s.pt, last, &e) == 0 && e.pa == 0x5000 && e.order == 0);
 		ASSERT(pt_map(&s.pt, last, 0x5000, 0, PT_READ | PT_EXEC | PT_USER) == 0 && local_flushes > 0);
 		local_flushes = 0;
-		tlb_begin(&tlb);
+		tlb_begin(&tlb, &s.pt);
 		ASSERT(pt_unmap(&s.pt, 0, ~0ul, &tlb) == 1);
 		pt_unlock(&s.pt);
-		tlb_end();
-		ASSERT(s.pt.nr_tables == 1);
+		tlb_end(&tlb);
+		ASSERT(s.pt.nr_tables == fixed);
+		compare_roots(&s.pt);
 		destroy(&s);
 	}
 }
@@ -454,19 +554,28 @@ static void test_print(void)
 	destroy(&s);
 }
 
-int main(void)
+static void test_design(enum design which)
 {
 	static struct state s;
 
+	design_set(which);
 	ops_make();
-	test_print();
+	test_create_failures();
 	test_harvest();
 	test_protect();
 	test_deep();
 	test_failures();
 	start(&s, 3);
 	sequences(&s, 0);
-	pt_destroy(&s.pt);
+	destroy(&s);
+}
+
+int main(void)
+{
+	design_set(TOGETHER);
+	test_print();
+	test_design(ISOLATED);
+	test_design(TOGETHER);
 	printf("pagetable_test: %lu sequences of 3 out of %u operations, %u flushes of replaced tables\n", nr_sequences,
 		nr_ops, arch_flushes);
 	return 0;

@@ -1,10 +1,11 @@
 """gdb commands that know the kernel: pt [PID], walk ADDR, procs, frame ADDR; bt names the code that runs before
-paging. Loaded by ./vitrine gdb.
+paging. Loaded by ./vitrine gdb. With isolate=1 they work wherever the machine was stopped, on either of a process's two tables.
 
 They read the machine (satp, page tables in physical memory) and the kernel's structures by the names in its debug
 information, and change neither.
 """
 import contextlib
+import struct
 
 import gdb
 from gdb.FrameDecorator import FrameDecorator
@@ -19,6 +20,8 @@ MASK = (1 << 64) - 1
 PAGE = 4096
 LEVELS = {8: 3, 9: 4, 10: 5}  # satp.MODE: Sv39, Sv48, Sv57
 PTE_V, PTE_LEAF = 1, 0b1110
+# struct entry_slot (kernel/arch/riscv/isolate.h): kernel_satp, user_satp, enter, thread first
+SLOT, SLOT_SIZE = struct.Struct("<4Q"), 64
 
 
 @contextlib.contextmanager
@@ -45,11 +48,16 @@ def supervisor():
         raise gdb.GdbError("no hart runs with paging yet, so the kernel's memory cannot be read: "
                            "break kernel_main, continue")
     priv = int(gdb.parse_and_eval("$priv"))
+    user_satp, kernel_satp = number("$satp"), entry_slot()[0]
     if priv != 1:  # user mode, or firmware
         gdb.execute("set $priv = 1", to_string=True)
+    if kernel_satp:  # isolate=1, and the hart is on the table that lacks the kernel
+        gdb.execute("set $satp = 0x%x" % kernel_satp, to_string=True)
     try:
         yield
     finally:
+        if kernel_satp:
+            gdb.execute("set $satp = 0x%x" % user_satp, to_string=True)
         if priv != 1:
             gdb.execute("set $priv = %d" % priv, to_string=True)
         if gdb.selected_thread().num != before.num:
@@ -100,8 +108,31 @@ def number(text):
 
 def satp():
     """(levels, root physical address, ASID) of the selected hart; levels is 0 when it runs without translation."""
-    value = number("$satp")
+    return satp_fields(number("$satp"))
+
+
+def satp_fields(value):
     return LEVELS.get(value >> 60, 0), (value & ((1 << 44) - 1)) << 12, value >> 44 & 0xFFFF
+
+
+def entry_slot():
+    """isolate=1: (the kernel's satp if the selected hart is on the user's table, else 0; the thread on this hart, else 0).
+
+    While user code runs sscratch is the address of the hart's slot, which is above the user's memory; so is tp in the trampoline.
+    """
+    levels = satp()[0]
+    if not levels:
+        return 0, 0
+    page = (1 << (11 + 9 * levels)) - 2 * PAGE
+    for register in ("$sscratch", "$tp"):
+        at = number(register)
+        if page <= at < page + PAGE:
+            with physical():
+                start = evaluate("&entry_slots") - IMAGE_SHIFT + (at - page) // SLOT_SIZE * SLOT_SIZE
+                data = bytes(gdb.selected_inferior().read_memory(start, SLOT.size))
+            kernel_satp, user_satp, _, thread = SLOT.unpack(data)
+            return (kernel_satp if number("$satp") == user_satp else 0), thread
+    return 0, 0
 
 
 def flags(pte):
@@ -156,9 +187,9 @@ def list_members(head, container, member):
 
 
 def current_task():
-    """The task of the selected hart: tp holds it in the kernel, sscratch while user code runs."""
+    """The task of the selected hart: tp holds it in the kernel, sscratch while user code runs; with isolate=1 the slot then."""
     priv = int(gdb.parse_and_eval("$priv"))
-    at = number("$tp") if priv else number("$sscratch")
+    at = entry_slot()[1] or (number("$tp") if priv else number("$sscratch"))
     if at < KVA_DIRECT:
         return None
     return gdb.Value(at).cast(gdb.lookup_type("struct task").pointer()).dereference()
@@ -248,22 +279,28 @@ class PageTable(gdb.Command):
 
 
 class Walk(gdb.Command):
-    """walk ADDR: how the selected hart's page table translates an address, level by level."""
+    """walk [-k] ADDR: how the selected hart's page table translates an address, level by level. With isolate=1, when user code was
+    stopped, that table lacks the kernel; -k takes the kernel's table of the same process."""
 
     def __init__(self):
         super().__init__("walk", gdb.COMMAND_DATA)
 
     def invoke(self, argument, from_tty):
-        if not argument:
-            raise gdb.GdbError("walk ADDR")
+        words = argument.split(None, 1)
+        kernel = words[:1] == ["-k"]
+        argument = words[-1] if kernel and len(words) > 1 else argument
+        if not words or argument == "-k":
+            raise gdb.GdbError("walk [-k] ADDR")
         va = number(argument)
-        levels, root, asid = satp()
+        other = entry_slot()[0]
+        levels, root, asid = satp_fields(other) if kernel and other else satp()
         if not levels:
             loaded = va - IMAGE_SHIFT if va >= KVA_IMAGE else va
             print("no translation (satp is 0): physical 0x%x%s" % (loaded, "" if loaded == va else
                                                                    ", where the kernel's 0x%x is loaded" % va))
             return
-        print("Sv%d, table 0x%x, ASID %d" % (12 + 9 * levels, root, asid))
+        print("Sv%d, table 0x%x, ASID %d%s" % (12 + 9 * levels, root, asid, " (user code's own, without the kernel)"
+                                              if other and not kernel else ""))
         top = 12 + 9 * levels - 1
         if va >> top not in (0, (1 << (64 - top)) - 1):
             print("0x%x is not canonical: always a page fault" % va)

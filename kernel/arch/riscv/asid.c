@@ -15,20 +15,28 @@
  * roll-over sets every hart.asid to 0 under asid_lock, so a hart that read an
  * old generation fails the exchange and comes to the slow path, where the
  * pending flush is seen. 0 is kept while the hart runs on the kernel's table.
+ *
+ * With isolate=1 a table has two numbers, n (even) and n | ASID_USER; what is
+ * said of numbers here holds for pairs of them.
+ *
+ * `asids=N` makes do with N numbers, or with none: for tests of roll-overs, and of machines without.
  */
 #include "arch/riscv/boot.h"
 #include "arch/riscv/csr.h"
+#include "arch/riscv/isolate.h"
 #include "arch/riscv/tlb_arch.h"
 #include "mm/pagetable.h"
 #include "lib/atomic.h"
+#include "lib/cmdline.h"
 #include "sync/spinlock.h"
 
 #define GENERATION_STEP (1ul << 16)
 #define ASID_KERNEL     (1ul << 63) /* in hart.asid: number 0, of no generation */
 
-static struct spinlock asid_lock = SPINLOCK_INIT("asid", RANK_TLB);
+static struct spinlock asid_lock = SPINLOCK_INIT("asid", RANK_ASID);
 static u64 generation = GENERATION_STEP;
-static u64 number_next = 1;
+static u64 number_step = 1;
+static u64 number_next;
 static u64 number_max; /* 0: ASIDs are not used */
 
 void asid_init(void)
@@ -40,14 +48,22 @@ void asid_init(void)
 	all = csr_read(satp) >> SATP_ASID_SHIFT & SATP_ASID_MASK;
 	csr_write(satp, satp);
 	sfence_all();
+	all = MIN(all, cmdline_number("asids", all));
+	number_step = isolating ? 2 : 1;
+	number_next = number_step;
 	/* Every hart may hold a number over a roll-over, and one more must be free. */
-	number_max = all > 2 * MAX_HARTS ? all : 0;
+	number_max = all / number_step > 2 * MAX_HARTS ? (all + 1 - number_step) & ~(number_step - 1) : 0;
 	harts[0].asid = ASID_KERNEL;
 }
 
 bool asid_usable(void)
 {
 	return number_max != 0;
+}
+
+u64 asid_roll_overs(void)
+{
+	return READ_ONCE(generation) / GENERATION_STEP - 1;
 }
 
 static void roll_over(void)
@@ -60,7 +76,7 @@ static void roll_over(void)
 			harts[i].asid_reserved = active;
 		harts[i].asid_flush = 1;
 	}
-	number_next = 1;
+	number_next = number_step;
 }
 
 /* If harts run on with `id` from an earlier generation, moves it into this one. */
@@ -99,9 +115,10 @@ static u64 id_new(const struct pagetable *pt)
 			if (pt->asid && reserved_renew(pt->asid, renewed))
 				return renewed;
 		}
-		if (!number_reserved(number_next))
-			return generation | number_next++;
-		number_next++;
+		renewed = generation | number_next;
+		number_next += number_step;
+		if (!number_reserved(ASID_NUMBER(renewed)))
+			return renewed;
 	}
 }
 

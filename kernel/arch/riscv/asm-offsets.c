@@ -1,5 +1,6 @@
 /* Offsets and constants for assembly. Compiled to assembly only; the build turns each "->NAME value" into a #define. */
 #include "arch/riscv/hart.h"
+#include "arch/riscv/isolate.h"
 #include "arch/riscv/layout.h"
 #include "arch/riscv/secondary.h"
 #include "arch/riscv/thread.h"
@@ -18,6 +19,16 @@ void asm_offsets(void)
 	OFFSET(THREAD_WORK, thread, work);
 	OFFSET(THREAD_CTX, thread, ctx);
 	OFFSET(HART_SPARE_STACK, hart, spare_stack);
+	OFFSET(HART_ENTRY_SLOT, hart, entry_slot);
+	OFFSET(HART_TRAMPOLINE, hart, trampoline);
+	OFFSET(SLOT_KERNEL_SATP, entry_slot, kernel_satp);
+	OFFSET(SLOT_USER_SATP, entry_slot, user_satp);
+	OFFSET(SLOT_ENTER, entry_slot, enter);
+	OFFSET(SLOT_THREAD, entry_slot, thread);
+	OFFSET(SLOT_USER_SP, entry_slot, user_sp);
+	OFFSET(SLOT_USER_TP, entry_slot, user_tp);
+	DEFINE(TRAMPOLINE_OUT, 32);
+	DEFINE(WORK_ISOLATED, THREAD_ISOLATED);
 	DEFINE(TF_SIZE, sizeof(struct trapframe));
 	OFFSET(TF_PC, trapframe, pc);
 	OFFSET(TF_STATUS, trapframe, status);

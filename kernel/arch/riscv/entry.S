@@ -2,7 +2,8 @@
  * Trap entry and exit, and the context switch.
  *
  * sscratch is 0 while the kernel runs, and the current thread while user code
- * does; so one swap with tp tells where a trap came from.
+ * does; so one swap with tp tells where a trap came from. With isolate=1 it is the hart's slot
+ * while user code runs, and trampoline.S comes before and after what is here (isolate.h).
  *
  * A user trap starts at the top of the thread's kernel stack. A kernel trap
  * goes on below sp, unless sp has left the stack (the lower half of a stack's slot is
@@ -79,12 +80,25 @@
 	.endm
 
 	.section .entry.text, "ax"
+	/* From the trampoline: tp is the slot. Goes on as if the trap had come to trap_entry. */
+	.balign 4
+	.globl trap_entry_isolated
+	.type trap_entry_isolated, @function
+trap_entry_isolated:
+	lla sp, trap_entry
+	csrw stvec, sp
+	ld sp, SLOT_USER_SP(tp)
+	ld tp, SLOT_THREAD(tp)
+	j trap_from_user_mode
+	.size trap_entry_isolated, . - trap_entry_isolated
+
 	.balign 4
 	.globl trap_entry
 	.type trap_entry, @function
 trap_entry:
 	csrrw tp, sscratch, tp
 	beqz tp, trap_from_kernel
+trap_from_user_mode:
 	sd sp, THREAD_SCRATCH(tp)
 	ld sp, THREAD_KERNEL_SP(tp)
 	addi sp, sp, -TF_SIZE
@@ -127,7 +141,27 @@ return_to_user:
 	ld sp, X(2)(sp)
 	sret
 
+	/* The trampoline does the rest: the tables change, and then there is no stack. */
+return_isolated:
+	ld t0, TF_STATUS(sp)
+	ld t1, TF_PC(sp)
+	ld t2, THREAD_HART(tp)
+	ld t3, X(4)(sp)
+	ld t4, HART_ENTRY_SLOT(t2)
+	sd t3, SLOT_USER_TP(t4)
+	sd tp, SLOT_THREAD(t4)
+	ld tp, HART_TRAMPOLINE(t2)
+	csrw sscratch, t4
+	csrw stvec, tp
+	csrw sstatus, t0
+	csrw sepc, t1
+	LOAD_MOST
+	ld sp, X(2)(sp)
+	jr TRAMPOLINE_OUT(tp)
+
 return_work:
+	li t1, WORK_ISOLATED
+	beq t0, t1, return_isolated
 	csrsi sstatus, SSTATUS_SIE
 	mv a0, sp
 	call user_return_work

@@ -3,6 +3,7 @@
 #include "arch/riscv/boot.h"
 #include "arch/riscv/csr.h"
 #include "arch/riscv/irq.h"
+#include "arch/riscv/isolate.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/secondary.h"
 #include "lib/assert.h"
@@ -126,6 +127,7 @@ static int hart_prepare(struct hart *h, u32 index, u64 hartid)
 
 	static_assert(IDLE_TASK_SIZE <= PAGE_SIZE, "an idle task fits one frame");
 	*h = (struct hart){.index = index, .hartid = hartid};
+	isolate_start_hart(h);
 	h->spare_stack = kstack_alloc();
 	if (!idle || !h->spare_stack)
 		return -1;

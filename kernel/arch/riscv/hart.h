@@ -37,8 +37,12 @@ struct hart {
 	u32 spin_depth;            /* spinlocks held (debug) */
 	u32 ipi_pending;           /* IPI_* bits set by others, taken by the handler (atomic) */
 	vaddr_t spare_stack;       /* top of the stack used to report an overflow */
+	vaddr_t entry_slot;        /* isolate=1: the hart's slot, as a user address (isolate.h) */
+	vaddr_t trampoline;        /* isolate=1: stvec while user code runs */
 	u64 nr_irqs;
-	u64 nr_shootdowns; /* remote flushes this hart asked for */
+	u64 nr_shootdowns;    /* remote flushes this hart asked for, */
+	u64 nr_remote_spared; /* and those where no other hart ran on the table */
+	u64 nr_switch_spared; /* switches to a table whose translations were still in the TLB */
 	u64 nr_switches;
 	u64 idle_instret; /* what the counter of instructions advanced during waits */
 };

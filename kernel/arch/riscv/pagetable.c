@@ -8,6 +8,11 @@
  *
  * Leaves change by atomic operations where they were valid: the hardware may
  * set A and D at any time.
+ *
+ * With isolate=1 a table has a second root for user mode (isolate.h): its user half
+ * has the same entries, its kernel half none. All tables below are shared, so only
+ * changes of a root entry are made twice. No leaf lies in a root then: the
+ * hardware would set A and D in one of its two copies.
  */
 #include "arch/riscv/pagetable_arch.h"
 
@@ -37,6 +42,7 @@ struct pagetable kernel_pagetable;
 
 u16 pt_kernel_slots[PT_ENTRIES / 2];
 u32 pt_nr_kernel_slots;
+paddr_t pt_trapframe, pt_trampoline;
 
 static u64 prot_bits(u32 prot)
 {
@@ -72,20 +78,64 @@ static void table_hint(u64 *table, const u64 *slot)
 	kva_frame(table)->index |= BIT((u64)(slot - table) >> HINT_SHIFT);
 }
 
+static NOINLINE void user_root_follow(const struct pagetable *pt, const u64 *slot)
+{
+	const u64 *root = phys_to_kva(pt->root);
+	u64 *user = phys_to_kva(pt->user_root);
+
+	if (slot >= root && slot < root + PT_ENTRIES)
+		store_release(&user[slot - root], *slot);
+}
+
+/* A slot above the leaves points to another table, or to none. If it lies in the root, the user's root follows. */
+static inline void table_point(const struct pagetable *pt, u64 *slot, u64 pte)
+{
+	store_release(slot, pte);
+	if (unlikely(pt->user_root))
+		user_root_follow(pt, slot);
+}
+
 /* Hooks table `f` into an empty slot. Its zeroes are visible before it is. */
 static u64 *table_hook(struct pagetable *pt, u64 *parent, u64 *slot, struct frame *f)
 {
 	kva_frame(parent)->small++;
 	table_hint(parent, slot);
 	pt->nr_tables++;
-	store_release(slot, pte_make(frame_pa(f), PTE_V));
+	table_point(pt, slot, pte_make(frame_pa(f), PTE_V));
 	return frame_kva(f);
+}
+
+static void all_free(struct pagetable *pt);
+static inline u64 *leaf_table(const struct pagetable *pt, vaddr_t va);
+static inline void leaf_new(u64 *table, u64 *slot, u64 pte);
+
+/* isolate=1: the second root, and the two pages above user_end, which no other function here reaches. */
+static int isolate_create(struct pagetable *pt)
+{
+	struct frame *f = table_alloc(pt, 0);
+	u64 *table;
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	pt->user_root = frame_pa(f);
+	pt->nr_tables++;
+	err = pt_reserve(pt, user_end, 0);
+	if (err)
+		return err;
+	pt_lock(pt);
+	table = leaf_table(pt, user_end);
+	leaf_new(table, &table[level_index(user_end, 0)], pte_make(pt_trapframe, PTE_TRAPFRAME));
+	leaf_new(table, &table[level_index(user_end + PAGE_SIZE, 0)], pte_make(pt_trampoline, PTE_TRAMPOLINE));
+	pt_unlock(pt);
+	return 0;
 }
 
 int pt_create(struct pagetable *pt)
 {
 	struct frame *f = table_alloc(pt, 0);
 	u64 *root;
+	int err;
 
 	if (!f)
 		return -ENOMEM;
@@ -97,7 +147,10 @@ int pt_create(struct pagetable *pt)
 
 		root[pt_kernel_slots[i]] = kernel[pt_kernel_slots[i]];
 	}
-	return 0;
+	err = pt_trampoline ? isolate_create(pt) : 0;
+	if (err)
+		all_free(pt);
+	return err;
 }
 
 /* Frees this table and those below. Returns how many. */
@@ -118,13 +171,23 @@ static u64 tables_free(u64 *table, u32 level, u64 entries)
 	return nr;
 }
 
+static void all_free(struct pagetable *pt)
+{
+	tables_free(phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2);
+	if (pt->user_root)
+		frame_put(pa_frame(pt->user_root));
+	pt->root = pt->user_root = 0;
+	pt->nr_tables = 0;
+}
+
 /* The number stays unused until a roll-over clears all TLBs (asid.c), so there is nothing to flush. */
 void pt_destroy(struct pagetable *pt)
 {
-	ASSERT(!tlb_pt_in_use(pt));
-	tables_free(phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2);
-	pt->root = 0;
-	pt->nr_tables = 0;
+	ASSERT(!tlb_pt_in_use(pt) && atomic_read(&pt->unflushed) == 0);
+#ifdef VITRINE_DEBUG
+	pt_check(pt);
+#endif
+	all_free(pt);
 }
 
 /* ---- looking ---- */
@@ -160,6 +223,51 @@ int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out)
 	out->prot = (u32)(*slot >> 1) & PROT_MASK;
 	out->order = level * PT_INDEX_BITS;
 	return 0;
+}
+
+struct scan {
+	bool (*fn)(void *arg, vaddr_t va, u64 nr_pages, const struct pt_entry *e);
+	void *arg;
+	vaddr_t at; /* everything below was visited */
+};
+
+/* False: fn wants no more. */
+static bool scan_table(struct scan *s, const u64 *table, u32 level, vaddr_t end)
+{
+	u64 size = level_size(level);
+
+	while (s->at < end) {
+		vaddr_t va = s->at, next = ALIGN_DOWN(va, size) + size, stop = next < end ? next : end;
+		u64 pte = READ_ONCE(table[level_index(va, level)]);
+
+		if ((pte & PTE_V) && !pte_is_leaf(pte)) {
+			if (!scan_table(s, table_of(pte), level - 1, stop))
+				return false;
+			continue;
+		}
+		s->at = stop;
+		if (pte & PTE_V) {
+			struct pt_entry e = {
+				.pa = pte_pa(pte) + (va & (size - 1)),
+				.prot = (u32)(pte >> 1) & PROT_MASK,
+				.order = level * PT_INDEX_BITS,
+			};
+
+			if (!s->fn(s->arg, va, (stop - va) >> PAGE_SHIFT, &e))
+				return false;
+		}
+	}
+	return true;
+}
+
+vaddr_t pt_scan(struct pagetable *pt, vaddr_t start, vaddr_t end,
+	bool (*fn)(void *arg, vaddr_t va, u64 nr_pages, const struct pt_entry *e), void *arg)
+{
+	struct scan s = {.fn = fn, .arg = arg, .at = start};
+
+	spin_assert_held(&pt->lock);
+	scan_table(&s, phys_to_kva(pt->root), pt_levels - 1, end < user_end ? end : user_end);
+	return s.at < user_end ? s.at : MAX(end, s.at);
 }
 
 /* ---- mapping ---- */
@@ -305,6 +413,15 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 	return 0;
 }
 
+/* For pt_check: from here on a leaf may be writable and executable, because somebody asked for one. */
+static inline void wx_note(struct pagetable *pt, u32 prot)
+{
+#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
+	if ((prot & (PT_WRITE | PT_EXEC)) == (PT_WRITE | PT_EXEC))
+		pt->wx_asked = true;
+#endif
+}
+
 int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 {
 	u64 pte = pte_make(pa, prot_bits(prot));
@@ -313,6 +430,8 @@ int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 	spin_assert_held(&pt->lock);
 	DEBUG_ASSERT(prot & (PT_READ | PT_EXEC));
 	DEBUG_ASSERT(va < user_end && ((va | pa) & ((PAGE_SIZE << order) - 1)) == 0);
+	DEBUG_ASSERT(!pt->user_root || order / PT_INDEX_BITS < pt_levels - 1);
+	wx_note(pt, prot);
 	/* Nearly always: a page where none was, in a table that is there. */
 	if (likely(order == 0) && likely((table = leaf_table(pt, va)) != NULL)) {
 		u64 *slot = &table[level_index(va, 0)];
@@ -342,6 +461,7 @@ u32 pt_map_missing(struct pagetable *pt, vaddr_t va, const struct pt_page *pages
 		slot = &table[level_index(va, 0)];
 		if (*slot & PTE_V)
 			continue;
+		wx_note(pt, pages[i].prot);
 		leaf_new(table, slot, pte_make(pages[i].pa, prot_bits(pages[i].prot)));
 		mapped++;
 	}
@@ -378,7 +498,7 @@ static u64 *leaf_split(struct walk *w, u64 *slot, vaddr_t va, u32 level)
 	f->small = PT_ENTRIES;
 	f->index = ~0ul;
 	w->pt->nr_tables++;
-	__atomic_store_n(slot, pte_make(frame_pa(f), PTE_V), __ATOMIC_RELEASE);
+	table_point(w->pt, slot, pte_make(frame_pa(f), PTE_V));
 	tlb_note(w->tlb, start, start + level_size(level));
 	return child;
 }
@@ -403,16 +523,19 @@ static void leaf_protect(struct walk *w, u64 *table, u64 *slot, vaddr_t start, v
 	w->nr++;
 }
 
+/* WALK_HARVEST: the pages that the accessed leaf maps in [start, end). */
+static void leaf_report(const struct walk *w, u64 pte, vaddr_t start, vaddr_t end)
+{
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+		w->fn(w->arg, (va - w->base) >> PAGE_SHIFT, (u32)(pte >> 1) & PROT_MASK);
+}
+
 static void leaf_harvest(struct walk *w, u64 *slot, vaddr_t start, vaddr_t end)
 {
-	u32 prot = (u32)(*slot >> 1) & PROT_MASK;
+	u64 pte = __atomic_fetch_and(slot, ~PTE_A, __ATOMIC_RELAXED);
 
-	if (!(prot & PT_ACCESSED))
-		return;
-	__atomic_fetch_and(slot, ~PTE_A, __ATOMIC_RELAXED);
 	tlb_note(w->tlb, start, end);
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-		w->fn(w->arg, (va - w->base) >> PAGE_SHIFT, prot);
+	leaf_report(w, pte, start, end);
 }
 
 /* Whether the walk changes a leaf at all. */
@@ -441,7 +564,7 @@ static void table_unhook(struct walk *w, u64 *parent, u64 *slot, vaddr_t start, 
 
 	if (f->small || (end - start < span && w->pt->nr_tables <= TABLES_KEPT))
 		return;
-	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	table_point(w->pt, slot, 0);
 	kva_frame(parent)->small--;
 	w->pt->nr_tables--;
 	w->tlb->tables_freed++;
@@ -469,13 +592,15 @@ static void walk_table(struct walk *w, u64 *table, u32 level, vaddr_t start, vad
 		if (pte_is_leaf(pte)) {
 			if (!leaf_concerned(w, pte))
 				continue;
-			/* Only part of it is meant: split it, or where no memory is, forget all of it. */
+			/* Only part of it is meant: split it. Where no memory is, forget all of it, or report the same again. */
 			if (stop - va < size)
 				child = leaf_split(w, slot, va, level);
-			if (!child && stop - va < size && w->op != WALK_HARVEST)
-				leaf_drop(w, table, slot, next - size, next);
-			else if (!child)
+			if (!child && stop - va == size)
 				leaf_apply(w, table, slot, va, stop);
+			else if (!child && w->op == WALK_HARVEST)
+				leaf_report(w, pte, va, stop);
+			else if (!child)
+				leaf_drop(w, table, slot, next - size, next);
 		} else {
 			child = table_of(pte);
 		}
@@ -519,6 +644,7 @@ u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
 	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_UNMAP};
 
 	spin_assert_held(&pt->lock);
+	tlb_note_others(tlb, start, end);
 	if (end - start == PAGE_SIZE && start < user_end) {
 		u64 *slot = page_slot(pt, start);
 
@@ -542,6 +668,7 @@ u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struc
 	w.take = (u64)(PT_RWX & ~keep) << 1;
 	if (w.take & PTE_R)
 		w.take |= PTE_W; /* writable needs readable */
+	tlb_note_others(tlb, start, end);
 	walk_range(&w, start, end);
 	return w.nr;
 }
@@ -591,14 +718,31 @@ void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, 
 	pt_unlock(pt);
 }
 
+static void check_leaf(const struct pagetable *pt, u64 pte, u32 level, vaddr_t va)
+{
+	ASSERT((pte_pa(pte) & (level_size(level) - 1)) == 0);
+	/* The two pages of isolate_create: neither for the user nor for the functions above. */
+	if (va >= user_end) {
+		ASSERT(pt->user_root && level == 0);
+		ASSERT(pte == (va == user_end ? pte_make(pt_trapframe, PTE_TRAPFRAME)
+					      : pte_make(pt_trampoline, PTE_TRAMPOLINE)));
+		return;
+	}
+	ASSERT((pte & PTE_U) && !(pte & PTE_G));
+	ASSERT(!(pte & PTE_W) || (pte & PTE_R));
+#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
+	ASSERT((pte & (PTE_W | PTE_X)) != (PTE_W | PTE_X) || pt->wx_asked);
+#endif
+}
+
 /* Returns the number of tables from here on down. */
-static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, u64 entries)
+static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, u64 entries, vaddr_t va)
 {
 	const struct frame *f = kva_frame(table);
 	u64 valid = 0, tables = 1;
 
 	ASSERT(f->kind == FRAME_TABLE && f->owner == pt && atomic_read(&f->refs) == 1);
-	for (u64 i = 0; i < entries; i++) {
+	for (u64 i = 0; i < entries; i++, va += level_size(level)) {
 		u64 pte = table[i];
 
 		if (!(pte & PTE_V)) {
@@ -609,20 +753,40 @@ static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, 
 		ASSERT(level == 0 || (f->index & BIT(i >> HINT_SHIFT)));
 		if (!pte_is_leaf(pte)) {
 			ASSERT(level > 0 && !(pte & (PTE_U | PTE_G | PTE_A | PTE_D)));
-			tables += check_table(pt, table_of(pte), level - 1, PT_ENTRIES);
+			tables += check_table(pt, table_of(pte), level - 1, PT_ENTRIES, va);
 			continue;
 		}
-		ASSERT(!(pte & PTE_W) || (pte & PTE_R));
-		ASSERT(!(pte & PTE_G));
-		ASSERT((pte_pa(pte) & (level_size(level) - 1)) == 0);
+		check_leaf(pt, pte, level, va);
 	}
 	ASSERT(valid == f->small);
 	return tables;
 }
 
+/* The user's root: the same tables in the user half, and nothing of the kernel's. Returns the tables that it adds. */
+static u64 check_user_root(const struct pagetable *pt)
+{
+	const u64 *root = phys_to_kva(pt->root), *user = phys_to_kva(pt->user_root);
+	const struct frame *f = kva_frame(user);
+	const u64 *table = leaf_table(pt, user_end);
+
+	ASSERT(table && table[level_index(user_end, 0)] && table[level_index(user_end + PAGE_SIZE, 0)]);
+	ASSERT(f->kind == FRAME_TABLE && f->owner == pt && atomic_read(&f->refs) == 1);
+	for (u64 i = 0; i < PT_ENTRIES; i++) {
+		ASSERT(user[i] == (i < PT_ENTRIES / 2 ? root[i] : 0));
+		ASSERT(!pte_is_leaf(user[i]));
+	}
+	return 1;
+}
+
 void pt_check(struct pagetable *pt)
 {
+	u64 tables;
+
 	pt_lock(pt);
-	ASSERT(check_table(pt, phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2) == pt->nr_tables);
+	ASSERT((pt->user_root != 0) == (pt_trampoline != 0));
+	tables = check_table(pt, phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2, 0);
+	if (pt->user_root)
+		tables += check_user_root(pt);
+	ASSERT(tables == pt->nr_tables);
 	pt_unlock(pt);
 }

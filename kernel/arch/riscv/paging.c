@@ -7,6 +7,8 @@
  *   image        text r-x, rodata r--, data rw-, in 4 KiB pages; a hole below the boot stack
  *   frames, stacks, devices   filled by arch_map_kernel
  *
+ * W^X holds for every frame of the kernel, whichever way it is mapped; paging_check walks the table for it.
+ *
  * All of it lies in the top 512 GiB, in one table of 512 entries of 1 GiB
  * (`top`): the root itself under Sv39, below one root entry otherwise. `top`
  * gets all entries it will ever have before the first process table copies them;
@@ -14,6 +16,7 @@
  */
 #include "arch/riscv/boot.h"
 #include "arch/riscv/csr.h"
+#include "arch/riscv/isolate.h"
 #include "arch/riscv/layout.h"
 #include "arch/riscv/pagetable_arch.h"
 #include "arch/riscv/paging.h"
@@ -27,9 +30,9 @@
 #include "mm/pagetable.h"
 
 #define TOP_LEVEL     2
-#define KERNEL_RW     (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
-#define KERNEL_R      (PTE_V | PTE_R | PTE_A | PTE_G)
-#define KERNEL_RX     (PTE_V | PTE_R | PTE_X | PTE_A | PTE_G)
+#define KERNEL_RW     (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D)
+#define KERNEL_R      (PTE_V | PTE_R | PTE_A)
+#define KERNEL_RX     (PTE_V | PTE_R | PTE_X | PTE_A)
 #define MAX_RAM_HOLES 64
 
 static struct spinlock kernel_map_lock = SPINLOCK_INIT("kernel map", RANK_SLAB);
@@ -77,9 +80,10 @@ static u64 *kernel_slot(vaddr_t va, u32 level)
 	return &table[level_index(va, level)];
 }
 
-/* Leaves as large as alignment and `max_level` allow. */
+/* Leaves as large as alignment and `max_level` allow; global, where every table has them. */
 static int kernel_map(vaddr_t va, paddr_t pa, u64 len, u64 bits, u32 max_level)
 {
+	bits |= isolating ? 0 : PTE_G;
 	while (len) {
 		u32 level = max_level;
 		u64 *slot;
@@ -270,6 +274,7 @@ void paging_init(void)
 	u32 levels = levels_wanted();
 
 	spin_init(&kernel_pagetable.lock, "kernel pagetable", RANK_PT);
+	isolate_init();
 	top = table_new();
 	fdt_for_each_reserved(&boot_fdt, hole_add, NULL);
 	hole_add(NULL, boot_info.kernel_start, boot_info.kernel_end - boot_info.kernel_start);
@@ -282,9 +287,10 @@ void paging_init(void)
 		if (!mode_enter(3))
 			panic("paging: the machine refuses Sv39");
 	}
-	user_end = 1ul << (PAGE_SHIFT + pt_levels * PT_INDEX_BITS - 1);
+	user_end = (1ul << (PAGE_SHIFT + pt_levels * PT_INDEX_BITS - 1)) - (isolating ? ISOLATE_SIZE : 0);
 	this_hart()->pt = &kernel_pagetable;
 	asid_init();
+	isolate_start_hart(this_hart());
 }
 
 void paging_freeze(void)

@@ -1,10 +1,12 @@
 /* Deliberate failures, chosen by `panic_test=NAME`, so that tests can read the report of each kind. */
 #include "arch/riscv/boot.h"
 #include "arch/riscv/layout.h"
+#include "arch/riscv/paging.h"
 #include "lib/assert.h"
 #include "lib/cmdline.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "sync/spinlock.h"
 
 static NOINLINE void test_null(void)
 {
@@ -70,6 +72,22 @@ static NOINLINE void test_illegal(void)
 	__asm__ volatile(".word 0");
 }
 
+/* A second, writable way to the text, as a bug in arch_map_kernel's callers would make it: the check must see it. */
+static NOINLINE void test_wx(void)
+{
+	arch_map_kernel(KVA_DEVICES + (1ul << 30) - PAGE_SIZE, image_to_phys(_text_start), PAGE_SIZE);
+	paging_check();
+}
+
+/* Is the rank checker at work? In the debug kernel only. */
+static NOINLINE void test_lock_order(void)
+{
+	static struct spinlock outer = SPINLOCK_INIT("outer", RANK_AMAP), inner = SPINLOCK_INIT("inner", RANK_PT);
+
+	spin_lock(&inner);
+	spin_lock(&outer);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -83,6 +101,8 @@ static const struct {
 	{"assert", test_assert},
 	{"canary", test_canary},
 	{"illegal", test_illegal},
+	{"wx", test_wx},
+	{"lock_order", test_lock_order},
 };
 
 void panic_test_run(void)

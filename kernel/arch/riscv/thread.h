@@ -47,6 +47,8 @@ struct fpstate {
 #define THREAD_RESCHED BIT(0) /* the scheduler wants this hart */
 #define THREAD_SIGNAL  BIT(1) /* a signal, a stop or an exit may be pending */
 #define THREAD_TRACE   BIT(2) /* reserved for tracing */
+/* Always set when isolating, never otherwise: the way to user mode is another one (isolate.h). Known to entry.S alone. */
+#define THREAD_ISOLATED BIT(3)
 
 struct thread {
 	u64 kernel_sp;     /*  0 top of the kernel stack, where the trapframe ends */

@@ -37,9 +37,13 @@
  * handler comes to pt_map with the very entry that is there already, and pt_map
  * calls tlb_local_page. (QEMU never caches that; hardware may.) For kernel
  * addresses trap.c does the same.
+ *
+ * With isolate=1 a hart "runs on pt" whichever of the two roots satp holds: they share
+ * the lower tables, and their ASIDs n and n | 1 are flushed together.
  */
 #include "arch/riscv/boot.h"
 #include "arch/riscv/csr.h"
+#include "arch/riscv/isolate.h"
 #include "arch/riscv/pte.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/tlb_arch.h"
@@ -60,6 +64,26 @@ u64 paging_kernel_satp(void)
 	return satp_mode() | kernel_pagetable.root >> PAGE_SHIFT;
 }
 
+static u64 satp_of(paddr_t root, u64 number)
+{
+	return satp_mode() | number << SATP_ASID_SHIFT | root >> PAGE_SHIFT;
+}
+
+/* This hart forgets all that it may have cached of pt, or what belongs to one page. */
+static void flush_local(const struct pagetable *pt, u64 number)
+{
+	sfence_asid(number);
+	if (pt->user_root)
+		sfence_asid(number | ASID_USER);
+}
+
+static void flush_local_page(const struct pagetable *pt, vaddr_t va, u64 number)
+{
+	sfence_page(va, number);
+	if (pt->user_root)
+		sfence_page(va, number | ASID_USER);
+}
+
 void pt_activate(struct pagetable *pt)
 {
 	struct hart *h = this_hart();
@@ -77,9 +101,13 @@ void pt_activate(struct pagetable *pt)
 	} else {
 		number = asid_take(h, pt);
 		if (!(__atomic_fetch_or(&pt->cached, bit, __ATOMIC_SEQ_CST) & bit)) /* A2 */
-			sfence_asid(number);                                        /* A3 */
+			flush_local(pt, number);                                    /* A3 */
+		else
+			h->nr_switch_spared++;
 	}
-	csr_write(satp, satp_mode() | number << SATP_ASID_SHIFT | pt->root >> PAGE_SHIFT); /* A4 */
+	csr_write(satp, satp_of(pt->root, number)); /* A4 */
+	if (pt->user_root)
+		isolate_switch(h, satp_of(pt->root, number), satp_of(pt->user_root, asid_usable() ? number | ASID_USER : 0));
 	if (!asid_usable())
 		sfence_all();
 	store_release(&h->pt, pt); /* A5 */
@@ -121,6 +149,21 @@ static u64 running_harts(struct pagetable *pt)
 	return running;
 }
 
+/*
+ * Each call interrupts those harts. So a few pages of two ASIDs go in one call for all ASIDs, which costs others these
+ * pages at most; everything of two ASIDs takes two.
+ */
+static void flush_remote(const struct pagetable *pt, u64 others, vaddr_t start, u64 size, u64 number)
+{
+	if (pt->user_root && size != ~0ul) {
+		sbi_remote_sfence(others, start, size);
+		return;
+	}
+	sbi_remote_sfence_asid(others, start, size, number);
+	if (pt->user_root && asid_usable())
+		sbi_remote_sfence_asid(others, start, size, number | ASID_USER);
+}
+
 void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables_freed)
 {
 	struct hart *self = this_hart();
@@ -138,21 +181,23 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 	}
 	if (running & BIT(self->index)) {
 		if (end == ~0ul)
-			sfence_asid(number);
+			flush_local(pt, number);
 		else
 			for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-				sfence_page(va, number);
+				flush_local_page(pt, va, number);
 	}
 	running &= ~BIT(self->index);
 	if (running) {
 		self->nr_shootdowns++;
-		sbi_remote_sfence_asid(running, start, end - start, number);
+		flush_remote(pt, running, start, end - start, number);
+	} else {
+		self->nr_remote_spared++;
 	}
 }
 
 void tlb_local_page(struct pagetable *pt, vaddr_t va)
 {
-	sfence_page(va, asid_usable() ? ASID_NUMBER(READ_ONCE(pt->asid)) : 0);
+	flush_local_page(pt, va, asid_usable() ? ASID_NUMBER(READ_ONCE(pt->asid)) : 0);
 }
 
 void tlb_flush_kernel(vaddr_t start, vaddr_t end)

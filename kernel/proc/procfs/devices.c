@@ -121,6 +121,8 @@ const struct proc_entry root_entries[] = {
 	PROC_FILE("filesystems", 0444, show_filesystems),
 	PROC_FILE("interrupts", 0444, show_interrupts),
 	PROC_FILE("kmsg", 0400, show_kmsg),
+	{.name = "kpagecount", .mode = S_IFREG | 0400, .fops = &kpagecount_file_ops},
+	{.name = "kpageflags", .mode = S_IFREG | 0400, .fops = &kpageflags_file_ops},
 	PROC_FILE("kpagetable", 0400, show_kernel_pagetable),
 	PROC_FILE("loadavg", 0444, show_loadavg),
 	PROC_FILE("meminfo", 0444, show_meminfo),

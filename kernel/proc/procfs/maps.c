@@ -6,19 +6,31 @@
 #include "mm/pagetable.h"
 #include "mm/slab.h"
 #include "mm/uio.h"
+#include "proc/procfs/maps.h"
 #include "proc/procfs/procfs.h"
 #include "sync/sched.h"
 
-#define MAPS_BATCH       32
-#define MAPS_NAME_COLUMN 73
+#define MAPS_BATCH 32
 
-/* What a line needs of a VMA, copied out so that it is written without as->lock. */
-struct maps_line {
-	vaddr_t start, end;
-	u32 flags;
-	u64 off;
-	struct file *file; /* referenced, or NULL */
-};
+void maps_line_take(struct maps_line *l, struct vma *v)
+{
+	*l = (struct maps_line){
+		.start = v->start,
+		.end = v->end,
+		.flags = v->flags,
+		.max_prot = v->max_prot,
+		.off = v->obj ? v->pgoff << PAGE_SHIFT : 0,
+		.file = v->file,
+	};
+	if (v->file)
+		file_get(v->file);
+}
+
+void maps_line_done(struct maps_line *l)
+{
+	if (l->file)
+		file_put(l->file);
+}
 
 /* Up to MAPS_BATCH VMAs from `from` on. */
 static u32 maps_collect(struct aspace *as, vaddr_t from, struct maps_line *lines)
@@ -26,17 +38,8 @@ static u32 maps_collect(struct aspace *as, vaddr_t from, struct maps_line *lines
 	u32 nr = 0;
 
 	rwlock_read_lock(&as->lock);
-	for (struct vma *v = vma_find(&as->vmas, from); v && nr < MAPS_BATCH; v = vma_next(v)) {
-		lines[nr++] = (struct maps_line){
-			.start = v->start,
-			.end = v->end,
-			.flags = v->flags,
-			.off = v->obj ? v->pgoff << PAGE_SHIFT : 0,
-			.file = v->file,
-		};
-		if (v->file)
-			file_get(v->file);
-	}
+	for (struct vma *v = vma_find(&as->vmas, from); v && nr < MAPS_BATCH; v = vma_next(v))
+		maps_line_take(&lines[nr++], v);
 	rwlock_read_unlock(&as->lock);
 	return nr;
 }
@@ -65,7 +68,7 @@ static void maps_file_name(struct text *t, struct file *f, char *buf)
 		text_escape(t, name, "\n");
 }
 
-static void maps_line_show(struct text *t, const struct maps_line *l, char *buf)
+void maps_line_show(struct text *t, const struct maps_line *l, char *buf)
 {
 	const struct inode *inode = l->file ? l->file->inode : NULL;
 	u32 dev = inode && inode->sb ? inode->sb->dev : 0;
@@ -97,8 +100,7 @@ static int maps_show_all(struct text *t, struct aspace *as)
 		for (u32 i = 0; i < nr; i++) {
 			maps_line_show(t, &lines[i], buf);
 			at = lines[i].end;
-			if (lines[i].file)
-				file_put(lines[i].file);
+			maps_line_done(&lines[i]);
 		}
 		sched_point();
 	}

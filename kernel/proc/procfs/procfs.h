@@ -122,7 +122,7 @@ int node_aspace(const struct proc_node *n, struct aspace **out);
 extern const struct proc_dir pid_dir, tid_dir, threads_dir, fd_dir, fdinfo_dir, sys_dir;
 extern const struct proc_entry root_entries[];
 extern const u32 nr_root_entries;
-extern const struct file_ops mem_file_ops;
+extern const struct file_ops mem_file_ops, pagemap_file_ops;
 
 /* The pids in /proc itself (task.c). */
 int process_number(const struct proc_node *dir, u64 number, struct proc_node *child);
@@ -134,6 +134,14 @@ int show_statm(struct text *t, const struct proc_node *n);
 int show_status(struct text *t, const struct proc_node *n); /* status.c */
 int show_limits(struct text *t, const struct proc_node *n);
 int show_maps(struct text *t, const struct proc_node *n); /* maps.c */
+int show_smaps(struct text *t, const struct proc_node *n); /* smaps.c */
+int show_smaps_rollup(struct text *t, const struct proc_node *n);
+int store_clear_refs(const struct proc_node *n, const char *buf);
+int show_oom_score(struct text *t, const struct proc_node *n); /* oomfiles.c */
+int show_oom_score_adj(struct text *t, const struct proc_node *n);
+int store_oom_score_adj(const struct proc_node *n, const char *buf);
+int show_oom_adj(struct text *t, const struct proc_node *n);
+int store_oom_adj(const struct proc_node *n, const char *buf);
 int show_pagetable(struct text *t, const struct proc_node *n);
 int show_pagetable_all(struct text *t, const struct proc_node *n);
 int show_kernel_pagetable(struct text *t, const struct proc_node *n);
@@ -143,12 +151,16 @@ int show_mountinfo(struct text *t, const struct proc_node *n);
 int show_check(struct text *t, const struct proc_node *n);
 extern const struct file_ops fail_nth_file_ops;
 
-/* Sizes of an address space, in pages. */
+/* Sizes of an address space, in pages; resident ones by a walk (mm/census.h). */
 struct memory_sums {
-	u64 size, peak, resident_anon, resident_file;
+	u64 size, peak, resident_anon, resident_file, resident_shmem, swap;
 	u64 data, stack, exec, code, locked, tables;
 };
 void aspace_sums(struct aspace *as, struct memory_sums *out); /* stat.c */
+static inline u64 memory_resident(const struct memory_sums *s)
+{
+	return s->resident_anon + s->resident_file + s->resident_shmem;
+}
 
 /* fd still open? For revalidation; the link's permissions into *mode. */
 bool fd_node_open(const struct proc_node *n, u32 *mode);

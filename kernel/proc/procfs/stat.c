@@ -2,6 +2,7 @@
 #include "dev/tty.h"
 #include "lib/errno.h"
 #include "mm/aspace.h"
+#include "mm/census.h"
 #include "proc/cred.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
@@ -29,10 +30,11 @@ static void sums_add(struct memory_sums *s, const struct vma *v)
 
 void aspace_sums(struct aspace *as, struct memory_sums *s)
 {
-	s64 file = (s64)atomic64_read(&as->mapped_file);
+	struct resident_pages r;
 
+	aspace_count_resident(as, &r);
 	*s = (struct memory_sums){
-		.resident_anon = atomic64_read(&as->resident), .resident_file = file > 0 ? (u64)file : 0};
+		.resident_anon = r.anon, .resident_file = r.file, .resident_shmem = r.shmem, .swap = r.swap};
 	rwlock_read_lock(&as->lock);
 	s->size = as->nr_pages;
 	s->peak = MAX(as->peak_pages, as->nr_pages);
@@ -57,7 +59,7 @@ int show_statm(struct text *t, const struct proc_node *n)
 		aspace_sums(as, &s);
 		aspace_put(as);
 	}
-	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", s.size, s.resident_anon + s.resident_file, s.resident_file, s.code,
+	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", s.size, memory_resident(&s), s.resident_file + s.resident_shmem, s.code,
 		s.data + s.stack);
 	return 0;
 }
@@ -167,7 +169,7 @@ static void stat_show_first(struct text *t, const struct proc_node *n, const str
 	text_printf(t, " %lu %lu %lu %lu", s->utime / NS_PER_TICK, s->stime / NS_PER_TICK, s->child_utime / NS_PER_TICK,
 		s->child_stime / NS_PER_TICK);
 	text_printf(t, " %ld %d %u 0 %lu", stat_priority(task), task->nice, s->nr_threads, s->start_ns / NS_PER_TICK);
-	text_printf(t, " %lu %lu %lu", mem->size << PAGE_SHIFT, mem->resident_anon + mem->resident_file,
+	text_printf(t, " %lu %lu %lu", mem->size << PAGE_SHIFT, memory_resident(mem),
 		task->proc->limits[RLIM_RSS].soft);
 }
 

@@ -57,15 +57,15 @@ static void status_memory(struct text *t, struct task *task)
 	if (!as)
 		return;
 	aspace_sums(as, &s);
-	rss = s.resident_anon + s.resident_file;
+	rss = memory_resident(&s);
 	text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\n", KB(s.peak), KB(s.size),
 		KB(s.locked), 0);
 	text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", KB(MAX(rss, task->proc->max_rss_pages)), KB(rss));
-	text_printf(t, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8u kB\n", KB(s.resident_anon),
-		KB(s.resident_file), 0);
+	text_printf(t, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n", KB(s.resident_anon),
+		KB(s.resident_file), KB(s.resident_shmem));
 	text_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\n", KB(s.data), KB(s.stack),
 		KB(s.code), KB(s.exec > s.code ? s.exec - s.code : 0));
-	text_printf(t, "VmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n", KB(s.tables), 0);
+	text_printf(t, "VmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\nHugetlbPages:\t%8u kB\n", KB(s.tables), KB(s.swap), 0);
 	aspace_put(as);
 }
 

@@ -5,9 +5,11 @@
 #include "lib/errno.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/reclaim.h"
 #include "proc/cred.h"
+#include "proc/exec.h"
 #include "proc/pid.h"
 #include "proc/power.h"
 #include "proc/proc.h"
@@ -113,6 +115,73 @@ static int show_threads_max(struct text *t, const struct proc_node *n)
 	return 0;
 }
 
+/* ---- settings that are one word ---- */
+
+/* data of such an entry. */
+struct u32_range {
+	u32 *value;
+	u32 low, high;
+};
+
+static struct u32_range randomize_range = {&exec_randomize, 0, 2},
+			rnd_bits_range = {&exec_mmap_rnd_bits, EXEC_RND_BITS_MIN, EXEC_RND_BITS_MAX},
+			mode_range = {&commit_settings.mode, OVERCOMMIT_GUESS, OVERCOMMIT_NEVER},
+			ratio_range = {&commit_settings.ratio, 0, INT32_MAX};
+
+static int show_u32(struct text *t, const struct proc_node *n)
+{
+	const struct u32_range *r = n->entry->data;
+
+	text_printf(t, "%u\n", READ_ONCE(*r->value));
+	return 0;
+}
+
+static int store_u32(const struct proc_node *n, const char *buf)
+{
+	const struct u32_range *r = n->entry->data;
+	u64 v;
+	int err = parse_setting(buf, r->low, r->high, &v);
+
+	if (!err)
+		WRITE_ONCE(*r->value, (u32)v);
+	return err;
+}
+
+static int show_u64(struct text *t, const struct proc_node *n)
+{
+	text_printf(t, "%lu\n", READ_ONCE(*(const u64 *)n->entry->data));
+	return 0;
+}
+
+static int store_u64(const struct proc_node *n, const char *buf)
+{
+	u64 v;
+	int err = parse_setting(buf, 0, INT64_MAX, &v);
+
+	if (!err)
+		WRITE_ONCE(*(u64 *)(uintptr_t)n->entry->data, v);
+	return err;
+}
+
+/* Of the ratio and the number of kilobytes, the one set last counts, and the other reads 0. */
+static int store_ratio(const struct proc_node *n, const char *buf)
+{
+	int err = store_u32(n, buf);
+
+	if (!err)
+		WRITE_ONCE(commit_settings.kbytes, 0);
+	return err;
+}
+
+static int store_kbytes(const struct proc_node *n, const char *buf)
+{
+	int err = store_u64(n, buf);
+
+	if (!err)
+		WRITE_ONCE(commit_settings.ratio, 0);
+	return err;
+}
+
 /* ---- kernel/random/ ---- */
 
 static void text_uuid(struct text *t, const u8 id[16])
@@ -182,7 +251,7 @@ static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("threads-max", 0444, show_threads_max),
 	VALUE("ngroups_max", "65536"),
 	VALUE("cap_last_cap", "40"),
-	VALUE("randomize_va_space", "2"),
+	{.name = "randomize_va_space", .mode = S_IFREG | 0644, .show = show_u32, .store = store_u32, .data = &randomize_range},
 	PROC_DIR("random", 0555, &random_dir),
 };
 static_assert(NGROUPS_MAX == 65536, "ngroups_max");
@@ -208,7 +277,12 @@ static int show_mmap_min_addr(struct text *t, const struct proc_node *n)
 }
 
 static const struct proc_entry vm_entries[] = {
-	VALUE("overcommit_memory", "1"), /* promises are not counted against memory */
+	{.name = "overcommit_memory", .mode = S_IFREG | 0644, .show = show_u32, .store = store_u32, .data = &mode_range},
+	{.name = "overcommit_ratio", .mode = S_IFREG | 0644, .show = show_u32, .store = store_ratio, .data = &ratio_range},
+	{.name = "overcommit_kbytes", .mode = S_IFREG | 0644, .show = show_u64, .store = store_kbytes, .data = &commit_settings.kbytes},
+	{.name = "user_reserve_kbytes", .mode = S_IFREG | 0644, .show = show_u64, .store = store_u64, .data = &commit_settings.user_reserve_kb},
+	{.name = "admin_reserve_kbytes", .mode = S_IFREG | 0644, .show = show_u64, .store = store_u64, .data = &commit_settings.admin_reserve_kb},
+	{.name = "mmap_rnd_bits", .mode = S_IFREG | 0600, .show = show_u32, .store = store_u32, .data = &rnd_bits_range},
 	VALUE("max_map_count", "65530"), /* mm/aspace_priv.h */
 	VALUE("swappiness", "0"),
 	PROC_FILE("mmap_min_addr", 0444, show_mmap_min_addr),

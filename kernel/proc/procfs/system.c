@@ -1,4 +1,4 @@
-/* The files of /proc itself that tell of processors, time and memory. */
+/* The files of /proc itself that tell of processors and time. */
 #include "arch/riscv/arch.h"
 #include "arch/riscv/boot.h"
 #include "arch/riscv/hart.h"
@@ -7,14 +7,11 @@
 #include "dev/dev.h"
 #include "dev/irq.h"
 #include "fs/fs.h"
-#include "fs/pagecache.h"
 #include "lib/cmdline.h"
 #include "lib/errno.h"
 #include "lib/log.h"
 #include "lib/printf.h"
-#include "mm/frame.h"
 #include "mm/slab.h"
-#include "mm/stat.h"
 #include "proc/proc.h"
 #include "proc/procfs/procfs.h"
 #include "proc/procfs/system.h"
@@ -28,94 +25,6 @@
 #else
 #define COMPILER "gcc " __VERSION__
 #endif
-#define KB(pages) ((pages) << (PAGE_SHIFT - 10))
-
-/* ---- memory ---- */
-
-static void meminfo_line(struct text *t, const char *name, u64 kb)
-{
-	u64 start = t->len;
-
-	text_printf(t, "%s:", name);
-	text_pad(t, start, 16);
-	text_printf(t, "%8lu kB\n", kb);
-}
-
-int show_meminfo(struct text *t, const struct proc_node *n)
-{
-	struct frame_stats st;
-	u64 dirty = pagecache_nr_dirty(), cached, clean;
-
-	frame_stats_read(&st);
-	cached = st.kinds[FRAME_FILE];
-	clean = cached > dirty ? cached - dirty : 0;
-	meminfo_line(t, "MemTotal", KB(st.total));
-	meminfo_line(t, "MemFree", KB(st.free));
-	meminfo_line(t, "MemAvailable", KB(st.free + clean));
-	meminfo_line(t, "Buffers", 0);
-	meminfo_line(t, "Cached", KB(cached));
-	meminfo_line(t, "SwapCached", 0);
-	meminfo_line(t, "SwapTotal", 0);
-	meminfo_line(t, "SwapFree", 0);
-	meminfo_line(t, "Dirty", KB(dirty));
-	meminfo_line(t, "Writeback", KB(pagecache_nr_writeback()));
-	meminfo_line(t, "AnonPages", KB(st.kinds[FRAME_ANON]));
-	meminfo_line(t, "Shmem", 0);
-	meminfo_line(t, "Slab", KB(st.kinds[FRAME_SLAB]));
-	meminfo_line(t, "KernelStack", KB(st.kinds[FRAME_STACK]));
-	meminfo_line(t, "PageTables", KB(st.kinds[FRAME_TABLE]));
-	meminfo_line(t, "KernelPages", KB(st.kinds[FRAME_KERNEL]));
-	meminfo_line(t, "Reserved", KB(st.kinds[FRAME_RESERVED]));
-	return 0;
-}
-
-static u64 count_shootdowns(void)
-{
-	u64 sum = 0;
-
-	for (u32 i = 0; i < nr_harts; i++)
-		sum += READ_ONCE(harts[i].nr_shootdowns);
-	return sum;
-}
-
-int show_vmstat(struct text *t, const struct proc_node *n)
-{
-	struct frame_stats st;
-
-	frame_stats_read(&st);
-	text_printf(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_file_pages %lu\n", st.free, st.kinds[FRAME_ANON],
-		st.kinds[FRAME_FILE]);
-	text_printf(t, "nr_dirty %lu\nnr_writeback %lu\nnr_page_table_pages %lu\nnr_kernel_stack %lu\n",
-		pagecache_nr_dirty(), pagecache_nr_writeback(), st.kinds[FRAME_TABLE], KB(st.kinds[FRAME_STACK]));
-	text_printf(t, "pgfault %lu\npgmajfault %lu\n", atomic64_read(&vm_stats.faults),
-		atomic64_read(&vm_stats.faults_major));
-	text_printf(t, "anon_new %lu\ncow_copies %lu\ncow_reuse %lu\nfault_around %lu\n",
-		atomic64_read(&vm_stats.anon_new), atomic64_read(&vm_stats.cow_copies),
-		atomic64_read(&vm_stats.cow_reuse), atomic64_read(&vm_stats.around));
-	text_printf(t, "reclaimed %lu\nuser_oom %lu\ntlb_shootdowns %lu\n", atomic64_read(&vm_stats.reclaimed),
-		atomic64_read(&vm_stats.oom), count_shootdowns());
-	return 0;
-}
-
-static void slabinfo_line(const struct slab_info *info, void *arg)
-{
-	struct text *t = arg;
-
-	text_printf(t, "%-17s %6lu %6lu %6lu %4lu %4u : tunables %4u %4u %4u : slabdata %6u %6u %6u\n", info->name,
-		info->in_use, info->total, info->size, info->size < PAGE_SIZE ? PAGE_SIZE / info->size : 1, 1, 0, 0, 0,
-		0, 0, 0);
-}
-
-int show_slabinfo(struct text *t, const struct proc_node *n)
-{
-	text_puts(t,
-		"slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> "
-		"<pagesperslab>"
-		" : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> "
-		"<sharedavail>\n");
-	slab_for_each(slabinfo_line, t);
-	return 0;
-}
 
 /* ---- time and load ---- */
 
@@ -229,7 +138,7 @@ int show_cmdline_of_kernel(struct text *t, const struct proc_node *n)
 
 static const char *paging_name(void)
 {
-	return user_end == 1ul << 38 ? "sv39" : user_end == 1ul << 47 ? "sv48" : "sv57";
+	return user_end <= 1ul << 38 ? "sv39" : user_end <= 1ul << 47 ? "sv48" : "sv57";
 }
 
 int show_cpuinfo(struct text *t, const struct proc_node *n)

@@ -1,4 +1,4 @@
-/* The texts of /proc's own files. system.c: processors, time, memory; devices.c: devices. */
+/* The texts of /proc's own files. system.c: processors and time; meminfo.c: memory; devices.c: devices. */
 #pragma once
 
 struct proc_node;
@@ -6,6 +6,7 @@ struct text;
 
 int show_meminfo(struct text *t, const struct proc_node *n);
 int show_vmstat(struct text *t, const struct proc_node *n);
+extern const struct file_ops kpagecount_file_ops, kpageflags_file_ops; /* pagemap.c */
 int show_slabinfo(struct text *t, const struct proc_node *n);
 int show_system_stat(struct text *t, const struct proc_node *n);
 int show_uptime(struct text *t, const struct proc_node *n);

@@ -17,6 +17,7 @@
 #include "lib/assert.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
@@ -43,6 +44,11 @@ int arch_map_kernel(vaddr_t va, paddr_t pa, u64 len)
 void arch_flush_icache_all(u64 harts)
 {
 	env_icache_flushes++;
+}
+
+bool commit_privileged(void)
+{
+	return true;
 }
 
 bool oom_kill(void)

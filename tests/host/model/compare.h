@@ -7,8 +7,8 @@
 
 #include "objects.h"
 
-/* The frame in the slot of va, or NULL. */
-static inline struct frame *real_slot(struct vma *v, vaddr_t va)
+/* What is in the slot of va: a frame, a swap entry, or NULL. */
+static inline void *real_slot(struct vma *v, vaddr_t va)
 {
 	return v->amap ? index_get(&v->amap->pages, vma_key(v, va)) : NULL;
 }
@@ -17,10 +17,16 @@ static inline struct frame *real_slot(struct vma *v, vaddr_t va)
 static inline struct frame *real_object(int obj, u32 pgoff)
 {
 	struct frame *f = NULL;
+	bool quiet = now.quiet;
 
-	if (objs[obj]->ops->get(objs[obj], pgoff, &f) != 0 || !f)
-		return NULL;
-	frame_put(f);
+	if (obj_file(obj))
+		return pgoff < FILE_PAGES ? obj_file(obj)->page[pgoff] : NULL;
+	now.quiet = true;
+	if (objs[obj]->ops->get(objs[obj], pgoff, &f) == 0)
+		frame_put(f);
+	else
+		f = NULL;
+	now.quiet = quiet;
 	return f;
 }
 
@@ -93,6 +99,12 @@ static void compare_page(u32 s, u32 index)
 	}
 	compare_vma(s, index, v, m);
 	slot = real_slot(v, va);
+	if (slot_is_swap(slot)) {
+		/* What is in it shows when somebody wants it. */
+		if (pte & M_V)
+			differ("page %u of space %u is swapped out and mapped", index, s);
+		return;
+	}
 	if (slot)
 		compare_content(s, index, slot, ref_value(m), "in its slot");
 	else if (m->anon && (m->own.first || m->own.last))
@@ -138,6 +150,24 @@ static void count_frame(const struct frame *f)
 	counted[frame_pfn(f)]++;
 }
 
+/* What amap->blocks says of 512 slots. */
+static void compare_blocks(const struct amap *am)
+{
+	struct frame *block;
+	u64 key = 0;
+
+	index_check(&am->blocks);
+	index_for_each(&am->blocks, key, block)
+	{
+		if (frame_pfn(block) % HUGE_NR_PAGES)
+			differ("a block begins at frame %lx", frame_pfn(block));
+		for (u64 i = 0; i < HUGE_NR_PAGES; i++) {
+			if (index_get(&am->pages, key + i) != &block[i])
+				differ("slot %lx is not page %lu of the block that begins at %lx", key + i, i, key);
+		}
+	}
+}
+
 static void count_amap(struct vma *v)
 {
 	struct seen_amap *seen = seen_amaps;
@@ -152,8 +182,12 @@ static void count_amap(struct vma *v)
 
 		ASSERT(nr_seen_amaps++ < ARRAY_SIZE(seen_amaps));
 		*seen = (struct seen_amap){.am = v->amap};
+		compare_blocks(v->amap);
 		index_for_each(&v->amap->pages, k, f)
-			count_frame(f);
+		{
+			if (!slot_is_swap(f))
+				count_frame(f);
+		}
 	}
 	seen->vmas++;
 	index_for_each(&v->amap->pages, key, f)
@@ -223,7 +257,7 @@ static void count_objects(void)
 	for (u32 k = 0; k < NR_OBJS; k++) {
 		if (!ref_objs[k].used || (k >= OBJ_DYNAMIC && !ref_obj_used(k)))
 			continue;
-		for (u32 i = 0; i < ref_objs[k].nr_pages; i++) {
+		for (u32 i = 0; i < MAX(ref_objs[k].nr_pages, (u32)FILE_PAGES); i++) {
 			struct frame *f = real_object((int)k, i);
 
 			if (f)
@@ -262,14 +296,23 @@ static void compare_frames(void)
 	}
 }
 
-static void compare_all(void)
+static void check_space(u32 s)
+{
+	bool quiet = now.quiet;
+
+	now.quiet = true;
+	aspace_check(spaces[s].as);
+	now.quiet = quiet;
+}
+
+static inline void compare_all(void)
 {
 	for (u32 s = 0; s < NR_SPACES; s++) {
 		if (!spaces[s].as)
 			continue;
 		for (u32 i = 0; i < NR_PAGES; i++)
 			compare_page(s, i);
-		aspace_check(spaces[s].as);
+		check_space(s);
 	}
 	compare_frames();
 }

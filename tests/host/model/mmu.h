@@ -25,7 +25,8 @@ struct tlb_entry {
 
 static struct tlb_entry tlbs[NR_HARTS][NR_SPACES][NR_PAGES + 1];
 static paddr_t table_caches[NR_HARTS][NR_SPACES][NR_REGIONS];
-static u16 *reachable; /* by frame number: cached entries that lead there */
+static u16 *reachable;         /* by frame number: cached entries that lead there */
+static u32 cached[NR_SPACES]; /* entries and pointers to tables, all harts */
 static bool svade;
 static u64 nr_flushes, nr_late_writes, nr_walks, nr_hits;
 
@@ -63,45 +64,49 @@ static inline u64 m_page_pte(u64 pte, u32 level, vaddr_t va)
 	return pte | (level ? (va >> 12 & ((1ul << 9 * level) - 1)) << 10 : 0);
 }
 
-static inline void m_forget(struct tlb_entry *e)
+static inline void m_forget(u32 s, struct tlb_entry *e)
 {
 	if (e->pte) {
+		cached[s]--;
 		reachable[m_pa(e->pte) >> PAGE_SHIFT]--;
 		e->pte = 0;
 	}
 }
 
-static inline void m_remember(struct tlb_entry *e, u64 pte)
+static inline void m_remember(u32 s, struct tlb_entry *e, u64 pte)
 {
-	m_forget(e);
+	m_forget(s, e);
+	cached[s]++;
 	e->pte = pte;
 	reachable[m_pa(pte) >> PAGE_SHIFT]++;
 }
 
-static inline void m_forget_table(paddr_t *cached)
+static inline void m_forget_table(u32 s, paddr_t *table)
 {
-	if (*cached) {
-		reachable[*cached >> PAGE_SHIFT]--;
-		*cached = 0;
+	if (*table) {
+		cached[s]--;
+		reachable[*table >> PAGE_SHIFT]--;
+		*table = 0;
 	}
 }
 
 /* What this hart's walker finds: through the cached pointer to the table, or from the root. NULL: nothing valid. */
 static inline u64 *m_find(u32 hart, u32 s, u32 index, u32 *level)
 {
-	paddr_t *cached = &table_caches[hart][s][page_region[index]];
+	paddr_t *table = &table_caches[hart][s][page_region[index]];
 	vaddr_t va = page_va[index];
 	u64 *slot;
 
 	nr_walks++;
-	if (*cached && one_in(2)) {
+	if (*table && one_in(2)) {
 		*level = 0;
-		slot = (u64 *)phys_to_kva(*cached) + (va >> 12 & 511);
+		slot = (u64 *)phys_to_kva(*table) + (va >> 12 & 511);
 	} else {
 		slot = m_walk(&spaces[s].as->pt, va, level);
-		if (*level == 0 && !*cached && one_in(2)) {
-			*cached = kva_to_phys(slot) & PAGE_MASK;
-			reachable[*cached >> PAGE_SHIFT]++;
+		if (*level == 0 && !*table && one_in(2)) {
+			*table = kva_to_phys(slot) & PAGE_MASK;
+			reachable[*table >> PAGE_SHIFT]++;
+			cached[s]++;
 		}
 	}
 	return *slot & M_V ? slot : NULL;
@@ -114,7 +119,7 @@ static inline void mmu_speculate(u32 hart, u32 s, u32 index)
 	u64 *slot = m_find(hart, s, index, &level);
 
 	if (slot && (*slot & M_A))
-		m_remember(&tlbs[hart][s][index], m_page_pte(*slot, level, page_va[index]));
+		m_remember(s, &tlbs[hart][s][index], m_page_pte(*slot, level, page_va[index]));
 }
 
 static inline void *m_reach(u64 pte)
@@ -147,13 +152,13 @@ static inline void *mmu_access(u32 hart, u32 s, u32 index, u32 need)
 		differ("a leaf of the user half without U");
 	if (!(*slot & need)) {
 		if (*slot & M_A)
-			m_remember(e, m_page_pte(*slot, level, page_va[index]));
+			m_remember(s, e, m_page_pte(*slot, level, page_va[index]));
 		return NULL;
 	}
 	if (svade && (!(*slot & M_A) || (need == M_W && !(*slot & M_D))))
 		return NULL;
 	*slot |= M_A | (need == M_W ? M_D : 0);
-	m_remember(e, m_page_pte(*slot, level, page_va[index]));
+	m_remember(s, e, m_page_pte(*slot, level, page_va[index]));
 	return m_reach(e->pte);
 }
 
@@ -191,9 +196,9 @@ static void flush_pages(u32 s, u32 first, u32 last)
 		late_write(s, first, last);
 	for (u32 h = 0; h < NR_HARTS; h++) {
 		for (u32 i = first; i <= last; i++)
-			m_forget(&tlbs[h][s][i]);
+			m_forget(s, &tlbs[h][s][i]);
 	}
-	if (one_in(4))
+	if (one_in(4) && (int)s != now.busy)
 		mmu_speculate((u32)env_rand(NR_HARTS), s, first + (u32)env_rand(last - first + 1));
 }
 
@@ -206,7 +211,7 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 		return; /* nobody runs on it yet */
 	for (u32 h = 0; tables_freed && h < NR_HARTS; h++) {
 		for (u32 r = 0; r < NR_REGIONS; r++)
-			m_forget_table(&table_caches[h][s][r]);
+			m_forget_table((u32)s, &table_caches[h][s][r]);
 	}
 	for (u32 w = 0; w < NR_WINDOWS; w++) {
 		vaddr_t from = MAX(start, windows[w].base);
@@ -224,26 +229,22 @@ void tlb_local_page(struct pagetable *pt, vaddr_t va)
 	int s = space_of(pt), i = page_index(va);
 
 	if (s >= 0 && i >= 0)
-		m_forget(&tlbs[now.hart][s][i]);
+		m_forget((u32)s, &tlbs[now.hart][s][i]);
 }
 
 /* Its number is not used again before all TLBs were flushed, so what they hold of it does no harm. */
 static inline void mmu_retire(u32 s)
 {
-	for (u32 h = 0; h < NR_HARTS; h++) {
+	for (u32 h = 0; cached[s] && h < NR_HARTS; h++) {
 		for (u32 i = 0; i <= NR_PAGES; i++)
-			m_forget(&tlbs[h][s][i]);
+			m_forget(s, &tlbs[h][s][i]);
 		for (u32 r = 0; r < NR_REGIONS; r++)
-			m_forget_table(&table_caches[h][s][r]);
+			m_forget_table(s, &table_caches[h][s][r]);
 	}
 }
 
 bool tlb_pt_in_use(const struct pagetable *pt)
 {
-	int s = space_of(pt);
-
-	if (s >= 0)
-		mmu_retire((u32)s);
 	return false;
 }
 

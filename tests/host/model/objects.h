@@ -26,6 +26,9 @@ static inline struct model_file *file_of(struct memobj *o)
 	return container_of(o, struct model_file, obj);
 }
 
+static void file_writeback(struct model_file *f, u64 pgoff);
+static void file_evict(struct model_file *f, u64 pgoff);
+
 static int file_get(struct memobj *o, u64 pgoff, struct frame **out)
 {
 	struct model_file *f = file_of(o);
@@ -36,6 +39,9 @@ static int file_get(struct memobj *o, u64 pgoff, struct frame **out)
 		return -EAGAIN;
 	frame_get(f->page[pgoff]);
 	*out = f->page[pgoff];
+	/* The caller holds nothing that keeps the page in the file: reclaim may come before it maps it. */
+	if (one_in(32))
+		file_evict(f, pgoff);
 	return 0;
 }
 
@@ -63,6 +69,8 @@ static int file_load(struct memobj *o, u64 pgoff)
 	fr->index = pgoff;
 	content_put(frame_kva(fr), f->disk[pgoff]);
 	f->page[pgoff] = fr;
+	if (one_in(32))
+		file_evict(f, pgoff);
 	return 0;
 }
 
@@ -73,6 +81,8 @@ static int file_make_writable(struct memobj *o, u64 pgoff, struct frame *fr)
 	if (pgoff >= f->nr_pages || f->page[pgoff] != fr)
 		return -EAGAIN;
 	atomic_or(&fr->flags, FRAME_DIRTY);
+	if (one_in(32))
+		file_writeback(f, pgoff); /* before the caller maps it writable */
 	return 0;
 }
 
@@ -102,9 +112,9 @@ static void file_drop(struct model_file *f, u64 pgoff)
 
 static void file_evict(struct model_file *f, u64 pgoff)
 {
-	file_writeback(f, pgoff);
-	if (f->page[pgoff] && (atomic_read(&f->page[pgoff]->flags) & FRAME_DIRTY))
-		differ("page %lu of a file is dirty again after its write-back", pgoff);
+	do {
+		file_writeback(f, pgoff);
+	} while (f->page[pgoff] && (atomic_read(&f->page[pgoff]->flags) & FRAME_DIRTY));
 	file_drop(f, pgoff);
 }
 

@@ -16,13 +16,13 @@
 #include "events.h"
 
 #define ROUND_STEPS   10000
-#define SHRINK_SECS   60
+#define SHRINK_SECS   20 /* MODEL_SHRINK=SECONDS: another limit */
 #define CHECK_EVERY   16  /* steps between the kernel's own checks of a space */
 #define COMPARE_EVERY 512 /* steps between comparisons of everything */
 
 /* What rounds tell the first process. */
 static struct totals {
-	u64 steps, injected, flushes, late_writes, walks, hits;
+	u64 steps, injected, flushes, late_writes, races, walks, hits;
 	u64 events[ARRAY_SIZE(events)];
 	struct vm_stats vm;
 } *totals;
@@ -34,7 +34,9 @@ static void universe_begin(u64 seed)
 {
 	env_seed = mix(seed) | 1;
 	memset(&now, 0, sizeof(now));
+	now.acting = now.busy = -1;
 	svade = seed & 1;
+	now.super_round = seed % 8 >= 6;
 	objects_init();
 	space_create(0);
 }
@@ -66,10 +68,12 @@ static void step(u64 seed, u32 number)
 	s = (u32)env_rand(NR_SPACES);
 	for (; !spaces[s].as; s = (s + 1) % NR_SPACES)
 		;
+	now.acting = (int)s;
 	some_event()->run(s);
+	now.acting = -1;
 	now.fail = 0;
 	if (number % CHECK_EVERY == 0 && spaces[s].as)
-		aspace_check(spaces[s].as);
+		check_space(s);
 	if (number % COMPARE_EVERY == COMPARE_EVERY - 1)
 		compare_all();
 }
@@ -87,6 +91,7 @@ static void round_run(u64 seed, bool verbose)
 	totals->injected += nr_injected;
 	totals->flushes += nr_flushes;
 	totals->late_writes += nr_late_writes;
+	totals->races += nr_races;
 	totals->walks += nr_walks;
 	totals->hits += nr_hits;
 	for (u32 i = 0; i < ARRAY_SIZE(events); i++)
@@ -136,7 +141,8 @@ static bool shrink_by(u64 seed, u32 from, u32 n)
 
 static void round_shrink(u64 seed)
 {
-	time_t end = time(NULL) + SHRINK_SECS;
+	const char *limit = getenv("MODEL_SHRINK");
+	time_t end = time(NULL) + (limit ? atoi(limit) : SHRINK_SECS);
 	u32 size = nr_kept / 2;
 
 	while (size && time(NULL) < end) {

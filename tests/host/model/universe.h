@@ -26,6 +26,7 @@
 #include "mm/aspace_priv.h"
 #include "mm/fault.h"
 #include "mm/stat.h"
+#include "mm/superpage.h"
 
 #define NR_SPACES 5
 #define NR_HARTS  3
@@ -101,11 +102,18 @@ static struct ref_object ref_objs[NR_OBJS];
 static struct {
 	u64 number;
 	u32 hart;     /* on which everything happens */
-	u32 recent[8]; /* pages touched lately */
+	bool super_round; /* mostly in the window of superpages */
+	u32 recent[8];     /* pages touched lately */
 	u32 fail;     /* this allocation of the next call fails; 0: none */
-	bool quiet;   /* other harts keep still: the order of their writes and ours could not be told */
+	bool quiet;   /* other harts keep still: the order of what they do and what we do could not be told */
+	int acting;   /* the space of this step; -1: none */
+	bool access;  /* all it does is an access, in whose middle another thread of it may make one too */
+	int busy;     /* a space that is going away; -1: none */
 	bool verbose; /* tell what is done */
 } now;
+
+/* Pages that a fork is compared by at once. */
+static u32 fork_first, fork_pages;
 
 static u64 nr_injected;
 static u32 next_value = 1;
@@ -176,6 +184,7 @@ static inline void universe_init(void)
 		}
 	}
 	ASSERT(index == NR_PAGES && region + 1 < NR_REGIONS);
+	fork_pages = windows[WIN_SUPER].first;
 	page_va[USYSCALL_PAGE] = USER_USYSCALL;
 	page_region[USYSCALL_PAGE] = (u8)(region + 1);
 }
