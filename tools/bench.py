@@ -3,7 +3,8 @@
 
     ./vitrine bench [ROW...]        instructions an operation, exact and repeatable (-icount, one hart)
     ./vitrine bench --wall          nanoseconds on this machine, the two guests in turn
-    ./vitrine bench --update-docs   put the table into docs/performance.md
+    ./vitrine bench --isolate       Vitrine alone, in both designs: what user code on a table of its own costs (isolate=1)
+    ./vitrine bench --update-docs   put the table into docs/performance.md, or with --isolate into docs/isolation.md
     ./vitrine bench --profile ROW   where one row's instructions go (tools/profile.py)
 
 A ratio below 1 means that Vitrine is cheaper; for the streams, whose figures are bytes per 1,000
@@ -30,6 +31,7 @@ BUILD = Path(os.environ.get("VITRINE_BUILD", ROOT / "build"))
 CROSS_CC = os.environ.get("CROSS", "riscv64-linux-gnu-") + "gcc"
 CACHE = BUILD / "bench-linux.json"
 DOCS = ROOT / "docs" / "performance.md"
+DOCS_ISOLATE = ROOT / "docs" / "isolation.md"
 MARK_BEGIN, MARK_END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 GUEST_BENCH = "/bin/bench"
@@ -95,11 +97,11 @@ def bench_build():
 # ---- the two guests ----
 
 
-def vitrine_run(binary, rows, args):
+def vitrine_run(binary, rows, args, isolate=False):
     argv = [ROOT / "vitrine", "run", "--mem", MEM, "--timeout", args.timeout,
             "--add", f"{binary}:{GUEST_BENCH}", "--exec", " ".join([GUEST_BENCH, *rows])]
     argv += ["--harts", "1"] if args.wall else ["--icount"]
-    append = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
+    append = (["isolate=1"] if isolate else []) + ([args.append] if args.append else [])
     if append:
         argv += ["--append", " ".join(append)]
     return parse_rows(capture(argv, "the benchmark on Vitrine"))
@@ -163,6 +165,18 @@ def wall_figures(binary, rows, args):
     return ours, version, theirs
 
 
+def design_figures(binary, rows, args):
+    """(figures together, figures isolated); on the wall clock the best of some rounds, the two in turn."""
+    both = ({}, {})
+    for nr in range(WALL_ROUNDS if args.wall else 1):
+        if args.wall:
+            print(f"bench: round {nr + 1} of {WALL_ROUNDS}", file=sys.stderr)
+        for isolate, figures in enumerate(both):
+            for row, value in vitrine_run(binary, rows, args, isolate=bool(isolate)).items():
+                figures[row] = better(row, value, figures.get(row, value))
+    return both
+
+
 # ---- the table ----
 
 
@@ -186,41 +200,40 @@ def figure(value):
     return "–" if value is None else f"{value:,}"
 
 
-def print_table(rows, ours, theirs, ratios):
-    print(f"{'row':<34}{'Vitrine':>12}{'Linux':>12}{'ratio':>8}")
+def print_table(rows, names, figures, ratios, remark=""):
+    print(f"{'row':<34}{names[0]:>12}{names[1]:>12}{'ratio':>8}")
     for row in rows:
         ratio = f"{ratios[row]:.2f}" if row in ratios else ""
-        print(f"{row:<34}{figure(ours.get(row)):>12}{figure(theirs.get(row)):>12}{ratio:>8}"
-              + ("  above Linux" if ratios.get(row, 0) > 1 else ""))
+        print(f"{row:<34}{figure(figures[0].get(row)):>12}{figure(figures[1].get(row)):>12}{ratio:>8}"
+              + (remark if ratios.get(row, 0) > 1 else ""))
     for what, mean in means_of(ratios):
         print(f"{what:<58}{mean:>8.2f}")
 
 
-def markdown_table(rows, ours, theirs, ratios, version, args):
+def markdown_table(rows, names, figures, ratios, what, args):
     qemu = capture(["qemu-system-riscv64", "--version"], "qemu").split("\n")[0].split("version ")[-1].split(" ")[0]
     unit = "nanoseconds, best of three rounds" if args.wall else "instructions (`-icount shift=0,sleep=off`)"
     lines = [MARK_BEGIN, "",
-             f"Measured {datetime.date.today().isoformat()}: {unit}, one hart, {MEM}, QEMU {qemu}; "
-             f"Linux is Debian's {version or 'kernel (not run)'}. "
-             "Streams are bytes per 1,000 of these, more is better; their ratio is turned over."
-             + (" Vitrine ran with `isolate=1`." if args.isolate else ""), "",
-             "| row | Vitrine | Linux | ratio |", "|---|---:|---:|---:|"]
+             f"Measured {datetime.date.today().isoformat()}: {unit}, one hart, {MEM}, QEMU {qemu}; {what}. "
+             "Streams are bytes per 1,000 of these, more is better; their ratio is turned over.", "",
+             f"| row | {names[0]} | {names[1]} | ratio |", "|---|---:|---:|---:|"]
     for row in rows:
         ratio = f"{ratios[row]:.2f}" if row in ratios else "–"
-        lines.append(f"| {row} | {figure(ours.get(row))} | {figure(theirs.get(row))} | {ratio} |")
+        lines.append(f"| {row} | {figure(figures[0].get(row))} | {figure(figures[1].get(row))} | {ratio} |")
     lines += [f"| **{what}** | | | **{mean:.2f}** |" for what, mean in means_of(ratios)]
     lines += ["", MARK_END]
     return "\n".join(lines)
 
 
-def docs_update(table):
-    text = DOCS.read_text() if DOCS.exists() else f"# Performance\n\n{MARK_BEGIN}\n{MARK_END}\n"
+def docs_update(path, table):
+    text = path.read_text() if path.exists() else f"# Performance\n\n{MARK_BEGIN}\n{MARK_END}\n"
     if MARK_BEGIN not in text or MARK_END not in text:
-        raise BenchError(f"{DOCS.relative_to(ROOT)} has no lines {MARK_BEGIN} and {MARK_END} for the table")
+        raise BenchError(f"{path.relative_to(ROOT)} has no lines {MARK_BEGIN} and {MARK_END} for the table")
     head, rest = text.split(MARK_BEGIN, 1)
     tail = rest.split(MARK_END, 1)[1]
-    DOCS.parent.mkdir(exist_ok=True)
-    DOCS.write_text(head + table + tail)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(head + table + tail)
+    print(f"bench: wrote {path.relative_to(ROOT)}")
 
 
 def goal_failures(rows, ours, theirs, ratios):
@@ -237,7 +250,7 @@ def parse_args(known):
     parser.add_argument("--wall", action="store_true", help="wall-clock time, the two guests in turn")
     parser.add_argument("--no-linux", action="store_true", help="Vitrine only")
     parser.add_argument("--only-linux", action="store_true", help="Linux only, into the cache")
-    parser.add_argument("--isolate", action="store_true", help="Vitrine with isolate=1")
+    parser.add_argument("--isolate", action="store_true", help="both designs of Vitrine side by side, without Linux")
     parser.add_argument("--append", default="", help="more kernel arguments for Vitrine")
     parser.add_argument("--check", action="store_true", help="status 1 when a figure misses its goal")
     parser.add_argument("--update-docs", action="store_true", help="write the table into docs/performance.md")
@@ -248,9 +261,21 @@ def parse_args(known):
         parser.error(f"no row named {', '.join(unknown)}; there are: {' '.join(known)}")
     if args.update_docs and args.rows:
         parser.error("--update-docs writes the whole table: name no rows with it")
+    if args.isolate and (args.only_linux or args.check):
+        parser.error("--isolate compares Vitrine with itself")
     if args.only_linux and (args.wall or args.no_linux or args.check or args.update_docs):
         parser.error("--only-linux fills the cache, nothing else")
     return args
+
+
+def compare_designs(binary, rows, args):
+    """A ratio above 1 is what isolation costs."""
+    names, (together, isolated) = ("isolate=0", "isolate=1"), design_figures(binary, rows, args)
+    ratios = ratios_of(rows, isolated, together)
+    print_table(rows, names, (together, isolated), ratios)
+    if args.update_docs:
+        docs_update(DOCS_ISOLATE, markdown_table(rows, names, (together, isolated), ratios, "Vitrine in both designs", args))
+    return 0 if all(row in ratios for row in rows) else 1
 
 
 def main():
@@ -261,6 +286,8 @@ def main():
     args = parse_args(known)
     rows = [row for row in known if not args.rows or row in args.rows]
 
+    if args.isolate:
+        return compare_designs(binary, rows, args)
     ours, version, theirs = {}, None, {}
     if args.wall:
         ours, version, theirs = wall_figures(binary, rows, args)
@@ -276,10 +303,10 @@ def main():
                     raise
                 print(f"bench: no figures of Linux: {error}", file=sys.stderr)
     ratios = ratios_of(rows, ours, theirs)
-    print_table(rows, ours, theirs, ratios)
+    names, figures = ("Vitrine", "Linux"), (ours, theirs)
+    print_table(rows, names, figures, ratios, "  above Linux")
     if args.update_docs:
-        docs_update(markdown_table(rows, ours, theirs, ratios, version, args))
-        print(f"bench: wrote {DOCS.relative_to(ROOT)}")
+        docs_update(DOCS, markdown_table(rows, names, figures, ratios, f"Linux is Debian's {version or 'kernel (not run)'}", args))
     if args.check:
         failures = goal_failures(rows, ours, theirs, ratios)
         for line in failures:

@@ -5,6 +5,7 @@ them on the disk image under /xv6, which is their root directory.
 Without --exec and --shell nothing is started: ./vitrine run finds them there. docs/xv6.md tells what the library bridges.
 """
 import argparse
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -188,7 +189,7 @@ def put_on_image(image):
     stamp = image + ".xv6"
     if os.path.exists(stamp) and open(stamp).read() == image_stamp(image):
         return
-    fresh = image + ".new"
+    fresh = image + ".xv6-new"
     machine.copy_sparse(image, fresh)
     try:
         machine.add_files(fresh, [(os.path.join(ROOT, name), "/xv6/" + name) for name in sorted(os.listdir(ROOT))])
@@ -225,10 +226,13 @@ def boot(args):
 def main(argv):
     args = parse(argv)
     try:
-        build_all(args)
         image = machine.image_path(args.image)
-        machine.make(os.path.relpath(image, machine.TOP))
-        put_on_image(image)
+        os.makedirs(OUT, exist_ok=True)
+        with open(os.path.join(OUT, ".lock"), "w") as lock:  # one at a time in a tree
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            build_all(args)
+            machine.make(os.path.relpath(image, machine.TOP))
+            put_on_image(image)
         if args.exec is None and not args.shell:
             print("/xv6: %s" % " ".join(program_name(source) for source in args.sources))
             return 0

@@ -181,7 +181,8 @@ static int remap_prepare(struct aspace *as, struct remap *r, u64 keep, struct vm
 
 static int remap_move(struct aspace *as, struct remap *r, struct list *dead)
 {
-	u64 keep = MIN(r->old_len, r->new_len), more = (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT;
+	u64 keep = MIN(r->old_len, r->new_len);
+	u64 more = (r->new_len - (r->flags & REMAP_DONTUNMAP ? 0 : keep)) >> PAGE_SHIFT;
 	bool account = vma_at(&as->vmas, r->old)->flags & VMA_ACCOUNT;
 	struct vma *v, *twin;
 	int err;

@@ -4,6 +4,7 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "mm/anon.h"
+#include "mm/commit.h"
 #include "mm/fault_priv.h"
 #include "mm/frame_boot.h"
 #include "mm/slab.h"
@@ -32,8 +33,7 @@ static void view_slot(struct viewer *w, vaddr_t va, void *slot)
 		p.swap = (uintptr_t)slot;
 	} else {
 		p.frame = slot;
-		p.alone = atomic_read(&p.frame->refs) == 1 &&
-			!((v->flags & VMA_NEEDS_COPY) && amap_shared(w->am));
+		p.alone = atomic_read(&p.frame->refs) == 1 && !((v->flags & VMA_NEEDS_COPY) && amap_shared(w->am));
 		if (pt_query(&v->as->pt, va, &e) == 0 && PAGE_ALIGN_DOWN(e.pa) == frame_pa(p.frame)) {
 			p.prot = e.prot;
 			p.order = e.order;
@@ -399,19 +399,30 @@ static void resident_note(void *arg, const struct page_view *p)
 
 	if (p->what == PAGE_ZERO)
 		return;
-	if (p->frame->kind == FRAME_ANON)
+	if (!p->frame) {
+		/* The number of slots, which `anon` began as, has those that are swapped out too. */
+		r->swap++;
+		r->anon -= MIN(r->anon, 1ul);
+	} else if (p->what == PAGE_PRIVATE) {
+		return;
+	} else if (p->frame->kind == FRAME_ANON) {
 		r->shmem++;
-	else
+	} else {
 		r->file++;
+	}
 }
 
 void aspace_count_resident(struct aspace *as, struct resident_pages *out)
 {
 	struct viewer w = {.fn = resident_note, .arg = out};
+	struct swap_totals swap;
 
+	commit_swap(&swap);
 	*out = (struct resident_pages){.anon = atomic64_read(&as->resident)};
 	rwlock_read_lock(&as->lock);
 	for (w.v = vma_first(&as->vmas); w.v; w.v = vma_next(w.v)) {
+		if (swap.free < swap.total)
+			view_all_slots(&w, w.v->start, w.v->end);
 		if (w.v->obj || (w.v->flags & VMA_SPECIAL))
 			view_all_leaves(&w, w.v->start, w.v->end);
 	}

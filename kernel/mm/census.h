@@ -28,7 +28,7 @@ enum page_what {
 struct page_view {
 	vaddr_t va;
 	struct frame *frame; /* borrowed during the call; NULL: swapped out */
-	u64 swap;            /* then: the slot */
+	u64 swap;            /* then: the entry (mm/swap.h) */
 	enum page_what what;
 	u32 alone; /* PAGE_PRIVATE: no other address space has it */
 	u32 prot;  /* PT_* of the translation; 0: there is none now */

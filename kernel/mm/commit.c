@@ -6,10 +6,10 @@
 #include "lib/errno.h"
 #include "mm/frame.h"
 
-#define KB_TO_PAGES(kb)    ((kb) >> (PAGE_SHIFT - 10))
-#define ADMIN_RESERVE_MAX  8192ul   /* KiB */
-#define USER_RESERVE_MAX   131072ul /* KiB */
-#define RESERVE_SHARE      32       /* of free memory at boot, or of a process's size */
+#define KB_TO_PAGES(kb)   ((kb) >> (PAGE_SHIFT - 10))
+#define ADMIN_RESERVE_MAX 8192ul   /* KiB */
+#define USER_RESERVE_MAX  131072ul /* KiB */
+#define RESERVE_SHARE     32       /* of free memory at boot, or of a process's size */
 
 struct commit_settings commit_settings = {.mode = OVERCOMMIT_GUESS, .ratio = 50};
 
@@ -26,9 +26,18 @@ void commit_init(void)
 	commit_settings.user_reserve_kb = MIN(share, USER_RESERVE_MAX);
 }
 
+/* There are no swap areas yet. */
+void commit_swap(struct swap_totals *out)
+{
+	*out = (struct swap_totals){0};
+}
+
 static u64 swap_pages(void)
 {
-	return 0;
+	struct swap_totals t;
+
+	commit_swap(&t);
+	return t.total;
 }
 
 u64 commit_all_memory(void)

@@ -19,16 +19,17 @@
 
 #include "lib/types.h"
 #include "mm/aspace.h"
+#include "mm/swap.h"
 
 enum overcommit { OVERCOMMIT_GUESS, OVERCOMMIT_ALWAYS, OVERCOMMIT_NEVER };
 
 /* vm.overcommit_* and vm.*_reserve_kbytes; single words, read without a lock. */
 struct commit_settings {
-	u32 mode;              /* enum overcommit */
-	u32 ratio;             /* per cent of RAM, for the limit */
-	u64 kbytes;            /* instead of the ratio; 0: the ratio counts */
-	u64 user_reserve_kb;   /* mode 2: kept back from each process, but no more than 1/32 of its size */
-	u64 admin_reserve_kb;  /* mode 2: kept back from all but root */
+	u32 mode;             /* enum overcommit */
+	u32 ratio;            /* per cent of RAM, for the limit */
+	u64 kbytes;           /* instead of the ratio; 0: the ratio counts */
+	u64 user_reserve_kb;  /* mode 2: kept back from each process, but no more than 1/32 of its size */
+	u64 admin_reserve_kb; /* mode 2: kept back from all but root */
 };
 extern struct commit_settings commit_settings;
 
@@ -72,6 +73,8 @@ u64 commit_total(void);
 u64 commit_limit(void);
 /* RAM and swap, in pages. */
 u64 commit_all_memory(void);
+/* Sizes of swap, for reports. */
+void commit_swap(struct swap_totals *out);
 
 /* What `as` accounts for: its own pages, and those of shared anonymous memory that it is the first to map. Locks: takes as->lock. */
 u64 aspace_promised(struct aspace *as);

@@ -48,6 +48,8 @@ struct pagetable {
 	u64 asid;                /* generation << 16 | ASID; arch/riscv/asid.c */
 	u64 cached;              /* harts whose TLB may hold translations of this table (atomic) */
 	u64 nr_tables;           /* table pages of the user half, roots included */
+	u64 *leaf_table;         /* [lock] arch: the level-0 table found last, for the 2 MiB around leaf_va; NULL: none */
+	vaddr_t leaf_va;
 	struct atomic unflushed; /* operations with changes that they have not flushed yet (mm/tlb.h) */
 	bool wx_asked;           /* some leaf was asked for writable and executable (debug, for pt_check) */
 };

@@ -194,6 +194,7 @@ static void process_describe(struct process *p, char name[16], u32 *uid)
 
 static void report_memory(void)
 {
+	struct swap_totals swap;
 	struct frame_stats st;
 	char name[16];
 	u64 flags;
@@ -204,13 +205,18 @@ static void report_memory(void)
 	pid = asker.pid;
 	adj = asker.adj;
 	spin_unlock_irqrestore(&asker_lock, flags);
-	pr_warn("out of memory: %s[%d] asks for a page of user memory (order 0); its oom_score_adj is %d", name, pid, adj);
+	pr_warn("out of memory: %s[%d] asks for a page of user memory (order 0); its oom_score_adj is %d", name, pid,
+		adj);
 	frame_stats_read(&st);
-	pr_warn("out of memory: of %lu kB %lu are free, anonymous %lu, files %lu (dirty %lu), slab %lu, page tables %lu, "
+	pr_warn("out of memory: of %lu kB %lu are free, anonymous %lu, files %lu (dirty %lu), slab %lu, page tables "
+		"%lu, "
 		"stacks %lu, kernel %lu",
 		KB(st.total), KB(st.free), KB(st.kinds[FRAME_ANON]), KB(st.kinds[FRAME_FILE]), KB(pagecache_nr_dirty()),
-		KB(st.kinds[FRAME_SLAB]), KB(st.kinds[FRAME_TABLE]), KB(st.kinds[FRAME_STACK]), KB(st.kinds[FRAME_KERNEL]));
-	pr_warn("out of memory: swap %lu kB; promised %lu kB", KB(commit_all_memory() - st.total), KB(commit_total()));
+		KB(st.kinds[FRAME_SLAB]), KB(st.kinds[FRAME_TABLE]), KB(st.kinds[FRAME_STACK]),
+		KB(st.kinds[FRAME_KERNEL]));
+	commit_swap(&swap);
+	pr_warn("out of memory: of %lu kB of swap %lu are free; promised %lu kB", KB(swap.total), KB(swap.free),
+		KB(commit_total()));
 }
 
 static void report_candidates(const struct candidate *worst, u32 nr)
@@ -257,7 +263,8 @@ static void victim_kill(const struct candidate *c)
 	u32 uid;
 
 	process_describe(c->proc, name, &uid);
-	pr_warn("out of memory: killed %s[%d], uid %u, badness %ld kB: anonymous %lu kB, files %lu kB, shared memory %lu kB, "
+	pr_warn("out of memory: killed %s[%d], uid %u, badness %ld kB: anonymous %lu kB, files %lu kB, shared memory "
+		"%lu kB, "
 		"swap %lu kB, page tables %lu kB, oom_score_adj %d",
 		name, c->proc->pid, uid, c->badness * (s64)(PAGE_SIZE / 1024), KB(c->pages.anon), KB(c->pages.file),
 		KB(c->pages.shmem), KB(c->pages.swap), KB(c->tables), c->adj);

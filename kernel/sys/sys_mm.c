@@ -70,7 +70,8 @@ static long map_prepare(struct map_request *rq, u64 fd, u32 prot, u32 flags, str
 	if (flags & MAP_FIXED_NOREPLACE)
 		rq->place = MAP_AT_FREE;
 	rq->flags = (type != MAP_PRIVATE ? VMA_SHARED : 0) | (flags & MAP_GROWSDOWN ? VMA_STACK : 0) |
-		(flags & MAP_LOCKED ? VMA_LOCKED : 0) | ((flags & MAP_NORESERVE) && commit_may_skip() ? VMA_NORESERVE : 0) |
+		(flags & MAP_LOCKED ? VMA_LOCKED : 0) |
+		((flags & MAP_NORESERVE) && commit_may_skip() ? VMA_NORESERVE : 0) |
 		(flags & MAP_STACK ? VMA_NOHUGE : 0);
 	if (!(flags & MAP_ANONYMOUS))
 		return map_file(rq, fd, prot, flags, held);

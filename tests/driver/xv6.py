@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 
 from . import core, guests
@@ -144,7 +145,27 @@ def learners_tree(test, members):
         shutil.rmtree(folder)
 
 
+def shell(test, members):
+    """--shell: a prompt, a pipe, the console as a device and its end of input; then the other shell."""
+    import pexpect
+
+    child = pexpect.spawn(sys.executable, [TOOL, "--shell"], timeout=60, encoding="utf-8", codec_errors="replace", cwd=TOP)
+    try:
+        for wanted, answer in ((r"\n\$ ", "echo six-$ | grep six > o; cat o\n"), (r"\nsix-\$\s+\$ ", "cat console\n"),
+                               (r"cat console\s+", "typed\n"), (r"typed\s+typed\s", "\x04"), (r"\$ ", "\x04"),
+                               (r"vitrine:.*# ", "poweroff\n"), (pexpect.EOF, None)):
+            child.expect(wanted)
+            if answer:
+                child.send(answer)
+    except (pexpect.TIMEOUT, pexpect.EOF) as problem:
+        core.write_log(test.log, child.before or "")
+        raise Failed("at %r: %s" % (wanted, type(problem).__name__))
+    finally:
+        child.close(force=True)
+
+
 def tests():
+    yield Test("xv6.shell", shell, ["release", "images"], seconds=8)
     yield Test("xv6.programs", programs, ["release", "images"], seconds=12)
     yield Test("xv6.complaints", complaints, ["images"], seconds=5)
     yield Test("xv6.learners_tree", learners_tree, ["release", "images"], seconds=6)

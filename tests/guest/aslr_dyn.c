@@ -8,7 +8,8 @@
 
 enum { STACK, MMAP, PROGRAM, BREAK, VDSO, BREAK_GAP, NR_PLACES };
 
-static const char *const place_names[NR_PLACES] = {"stack", "mmap", "program", "break", "vDSO", "break behind the program"};
+static const char *const place_names[NR_PLACES] = {
+	"stack", "mmap", "program", "break", "vDSO", "break behind the program"};
 
 struct layout {
 	uint64_t at[NR_PLACES];
@@ -22,7 +23,8 @@ struct layout {
 /* The other side: writes what it sees, and nothing else. */
 static int report(void)
 {
-	struct layout l = {.personality = (uint64_t)personality(0xffffffff), .secure = getauxval(AT_SECURE), .euid = geteuid()};
+	struct layout l = {
+		.personality = (uint64_t)personality(0xffffffff), .secure = getauxval(AT_SECURE), .euid = geteuid()};
 	int here;
 
 	l.at[STACK] = (uintptr_t)&here;
@@ -95,7 +97,7 @@ static long setting_read(const char *path)
 	return strtol(text, NULL, 10);
 }
 
-#define RANDOMIZE "/proc/sys/kernel/randomize_va_space"
+#define RANDOMIZE     "/proc/sys/kernel/randomize_va_space"
 #define RND_BITS_FILE "/proc/sys/vm/mmap_rnd_bits"
 
 TEST_LIMIT(five_places_have_linux_entropy, 60)

@@ -283,4 +283,25 @@ TEST(mapping_dev_zero_leaves_no_file_open)
 	CHECK(open_files() - before < 100);
 }
 
+/* A file of tmpfs is never written back; a store to it is no less a store. */
+TEST(shared_mapping_of_tmpfs_is_written)
+{
+	const char *path = "/dev/shm/mm_file-shared";
+	int value = 0, fd = OK(open(path, O_RDWR | O_CREAT | O_TRUNC, 0600));
+	volatile int *p;
+
+	OK(unlink(path));
+	OK(ftruncate(fd, 2 * PG));
+	p = mmap(NULL, 2 * PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	/* One page read first, the other written at once. */
+	CHECK_EQ(p[0], 0);
+	p[0] = 7;
+	p[PG / sizeof(int)] = 8;
+	IN_CHILD(p[1] = p[0] + 2);
+	CHECK_EQ(p[1], 9);
+	CHECK_EQ(pread(fd, &value, sizeof(value), PG), sizeof(value));
+	CHECK_EQ(value, 8);
+}
+
 TEST_MAIN

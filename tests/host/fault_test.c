@@ -1,7 +1,8 @@
 // host-sources: kernel/mm/fault.c kernel/mm/fault_around.c kernel/mm/superpage.c kernel/mm/aspace.c kernel/mm/commit.c kernel/mm/aspace_map.c kernel/mm/aspace_remap.c kernel/mm/aspace_advise.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
 /*
  * Address spaces against a model of plain arrays: random map, unmap, protect, remap, brk, fork, exit, DONTNEED,
- * truncation-like unmaps of files, and reads and writes through a TLB that remembers what is not flushed. Most
+ * truncation-like unmaps of files, and reads and writes through a TLB that remembers what is not flushed, on processors that set
+ * the A and D bits themselves and on those that fault for them. Most
  * operations are run with each of their allocations failing first. Argument: number of steps, seed.
  */
 #include "mm_env.h"
@@ -626,6 +627,8 @@ int main(int argc, char **argv)
 	procs[0].as = aspace_create();
 	aspace_set_pid(procs[0].as, 0);
 	for (u64 i = 0; i < steps; i++) {
+		/* Both kinds of processors, by turns. */
+		fake_ad_faults = i / 512 % 2;
 		step();
 		check_all();
 		if (i % 64 == 0) {

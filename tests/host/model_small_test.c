@@ -8,18 +8,18 @@
  *
  *	model_small [PART [PARTS]]	one of so many equal parts of the layouts
  *
- * By default a part; TEST_FULL=1: all of it.
+ * By default one in 256; TEST_FULL=1: one in 8. 0 1 is all of it.
  */
 #include <signal.h>
 
 #include "model/mapping.h"
 #include "model/race.h"
 
-#define RAM_MIB 16
-#define PAGES   8
-#define MAX_VMA 4
+#define RAM_MIB   32
+#define PAGES     8
+#define MAX_VMA   4
 /* The eight pages lie on both sides of a 2 MiB edge, so in two tables. */
-#define FIRST (windows[WIN_SMALL].first + 12)
+#define FIRST     (windows[WIN_SMALL].first + 12)
 /* Where mremap may go to: another eight, likewise. */
 #define ELSEWHERE (windows[WIN_GIGA].first + 12)
 
@@ -138,7 +138,10 @@ static void operate(enum operation op, struct range r)
 	case OP_SHRINK: do_remap(0, r, 1, 0); break;
 	case OP_GROW: do_remap(0, r, r.n + 2, 0); break;
 	case OP_MOVE: do_remap_fixed(0, r, away, 0); break;
-	case OP_MOVE_GROW: away.n += 2; do_remap_fixed(0, r, away, 0); break;
+	case OP_MOVE_GROW:
+		away.n += 2;
+		do_remap_fixed(0, r, away, 0);
+		break;
 	case OP_MOVE_INSIDE: do_remap_fixed(0, r, (struct range){FIRST + (r.first - FIRST + 4) % PAGES, 2}, 0); break;
 	case OP_DONTUNMAP: do_remap_fixed(0, r, away, REMAP_DONTUNMAP); break;
 	case OP_FORK_WRITE: fork_and_write(r); break;
@@ -198,6 +201,8 @@ static bool run(const struct layout *l, enum operation op, struct range r, u32 f
 	}
 	return fired;
 }
+
+#include "model/failing.h"
 
 static void tell(const struct layout *l, enum operation op, struct range r, u32 fail)
 {
@@ -281,7 +286,7 @@ int main(int argc, char **argv)
 {
 	const char *full = getenv("TEST_FULL");
 
-	parts = argc > 2 ? strtoul(argv[2], NULL, 0) : full && strcmp(full, "1") == 0 ? 1 : 256;
+	parts = argc > 2 ? strtoul(argv[2], NULL, 0) : full && strcmp(full, "1") == 0 ? 8 : 256;
 	part = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
 	user_end = 1ul << 38;
 	env_start(RAM_MIB);
@@ -298,10 +303,11 @@ int main(int argc, char **argv)
 	now.acting = now.busy = -1;
 	now.quiet = true; /* what others do in between is for the random model */
 	objects_init();
-	signal(SIGABRT, on_abort);
 	for (u32 i = 0; i < ref_objs[OBJ_SHARED].nr_pages; i++)
 		ASSERT(objs[OBJ_SHARED]->ops->load(objs[OBJ_SHARED], i) == 0); /* they stay */
 	leaks = env_leaks();
+	failing_all();
+	signal(SIGABRT, on_abort);
 	for (u32 nr = 0; nr <= MAX_VMA; nr++) {
 		struct layout l = {.nr = nr};
 

@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 	printf("# %lu steps from seed %lu, %lu injected failures, %lu faults, %lu copies, %lu around; %lu flushes, %lu "
 	       "writes just before one, %lu races, %lu walks, %lu TLB hits\n",
 		totals->steps, seed, totals->injected, totals->vm.faults.value, totals->vm.cow_copies.value,
-		totals->vm.around.value, totals->flushes, totals->late_writes, totals->races, totals->walks, totals->hits);
+		totals->vm.around.value, totals->flushes, totals->late_writes, totals->races, totals->walks,
+		totals->hits);
 	printf("# blocks: %lu new, %lu joined, %lu split, %lu mapped as superpages\n", totals->vm.block_new.value,
 		totals->vm.block_joins.value, totals->vm.block_splits.value, totals->vm.huge_maps.value);
 	printf("#");

@@ -464,6 +464,11 @@ static void test_protect(void)
 	ASSERT(pt_map(&s.pt, 0, 0x10000000, 0, PT_RWX | PT_USER) == 0);
 	ASSERT(pt_protect(&s.pt, 0, PAGE_SIZE, PT_WRITE | PT_EXEC, &tlb) == 1);
 	ASSERT(pt_query(&s.pt, 0, &e) == 0 && (e.prot & PT_RWX) == PT_EXEC);
+	/* What is mapped anew keeps what the hardware noted meanwhile. */
+	ASSERT(pt_map(&s.pt, PAGE_SIZE, 0x10001000, 0, PT_READ | PT_USER | PT_ACCESSED | PT_DIRTY) == 0);
+	ASSERT(pt_map(&s.pt, PAGE_SIZE, 0x10001000, 0, PT_READ | PT_WRITE | PT_USER) == 0);
+	ASSERT(pt_query(&s.pt, PAGE_SIZE, &e) == 0);
+	ASSERT(e.prot == (PT_READ | PT_WRITE | PT_USER | PT_ACCESSED | PT_DIRTY));
 	ASSERT(pt_protect(&s.pt, 0, PAGE_SIZE, 0, &tlb) == 1);
 	ASSERT(pt_query(&s.pt, 0, &e) == -ENOENT);
 	pt_unlock(&s.pt);

@@ -238,9 +238,7 @@ static int op_run(struct state *s, const struct op *op, u64 pa, struct tlb *tlb)
 	tlb_start(tlb, &s->pt);
 	pt_lock(&s->pt);
 	switch (op->kind) {
-	case MAP:
-		err = pt_map(&s->pt, start, pa, op->level * PT_INDEX_BITS, op->prot | PT_USER | PT_ACCESSED);
-		break;
+	case MAP: err = pt_map(&s->pt, start, pa, op->level * PT_INDEX_BITS, op->prot | PT_USER | PT_ACCESSED); break;
 	case UNMAP: pt_unmap(&s->pt, start, end, tlb); break;
 	case PROTECT: pt_protect(&s->pt, start, end, op->prot, tlb); break;
 	/* Taking the A bits of a part is what splits a leaf and changes nothing else. */

@@ -5,7 +5,13 @@
 
 /* Addresses that belong to no process. */
 static const uint64 foreign[] = {
-	0x80000000UL, 0x3fffffe000UL, 0x3ffffff000UL, 0x4000000000UL, 0x8000000000UL, 0xffffffff80000000UL, 0xffffffffffffffffUL,
+	0x80000000UL,
+	0x3fffffe000UL,
+	0x3ffffff000UL,
+	0x4000000000UL,
+	0x8000000000UL,
+	0xffffffff80000000UL,
+	0xffffffffffffffffUL,
 };
 
 #define NR_FOREIGN (int)(sizeof(foreign) / sizeof(foreign[0]))
@@ -764,7 +770,8 @@ static void lines_in(uint64 unused)
 	close(0);
 	EXPECT(open("lines", O_RDONLY) == 0);
 	EXPECT(strcmp(gets(s, sizeof(s)), "ab\n") == 0 && strcmp(gets(s, sizeof(s)), "1234567") == 0);
-	EXPECT(strcmp(gets(s, sizeof(s)), "8\r") == 0 && strcmp(gets(s, sizeof(s)), "end") == 0 && !gets(s, sizeof(s))[0]);
+	EXPECT(strcmp(gets(s, sizeof(s)), "8\r") == 0 && strcmp(gets(s, sizeof(s)), "end") == 0 &&
+		!gets(s, sizeof(s))[0]);
 }
 
 static void input(void)
@@ -791,7 +798,7 @@ static void formats(void)
 {
 	EXPECT(status_of(print_to_file, 0) == 0);
 	EXPECT(out_is("-7 -2147483648 4000000000 BEEF|-1 1099511627776 10000000000 -2 FF|"
-		"0x000000001234ABCD str (null) z%|99|%q"));
+		      "0x000000001234ABCD str (null) z%|99|%q"));
 }
 
 static const struct edge edges[] = {

@@ -21,12 +21,12 @@
 #define KILLED -1
 
 /* Ends the test as failed. */
-#define EXPECT(cond)                                                            \
-	do {                                                                    \
-		if (!(cond)) {                                                  \
-			printf("(line %d: %s) ", __LINE__, #cond);              \
-			exit(1);                                                \
-		}                                                               \
+#define EXPECT(cond)                                               \
+	do {                                                       \
+		if (!(cond)) {                                     \
+			printf("(line %d: %s) ", __LINE__, #cond); \
+			exit(1);                                   \
+		}                                                  \
 	} while (0)
 
 struct edge {

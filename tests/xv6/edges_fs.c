@@ -233,7 +233,8 @@ static void empty_names(void)
 {
 	struct stat st;
 
-	EXPECT(mkdir("") < 0 && link("README", "") < 0 && open("", O_CREATE) < 0 && unlink("") < 0 && mknod("", 1, 1) < 0);
+	EXPECT(mkdir("") < 0 && link("README", "") < 0 && open("", O_CREATE) < 0 && unlink("") < 0 &&
+		mknod("", 1, 1) < 0);
 	EXPECT(chdir("") == 0 && stat("", &st) == 0 && st.type == T_DIR);
 }
 
@@ -404,7 +405,8 @@ static void create_delete(void)
 	for (int k = 0; k < 4; k++) {
 		if (fork() == 0) {
 			for (int i = 0; i < 20; i++) {
-				char name[] = {(char)('p' + k), (char)('0' + i), 0}, before[] = {(char)('p' + k), (char)('0' + i / 2), 0};
+				char name[] = {(char)('p' + k), (char)('0' + i), 0},
+				     before[] = {(char)('p' + k), (char)('0' + i / 2), 0};
 				int fd = open(name, O_CREATE | O_RDWR);
 
 				EXPECT(fd >= 0);

@@ -106,7 +106,7 @@ static u64 *table_hook(struct pagetable *pt, u64 *parent, u64 *slot, struct fram
 }
 
 static void all_free(struct pagetable *pt);
-static inline u64 *leaf_table(const struct pagetable *pt, vaddr_t va);
+static inline u64 *leaf_table(struct pagetable *pt, vaddr_t va);
 static inline void leaf_new(u64 *table, u64 *slot, u64 pte);
 
 /* isolate=1: the second root, and the two pages above user_end, which no other function here reaches. */
@@ -345,16 +345,20 @@ static int tables_replace(struct pagetable *pt, u64 *slot, vaddr_t va, u32 level
 	if (!tables_empty(table, level - 1))
 		return -EEXIST;
 	__atomic_store_n(slot, pte, __ATOMIC_RELEASE);
+	pt->leaf_table = NULL;
 	tlb_arch_flush(pt, va, va + level_size(level), 1);
 	pt->nr_tables -= tables_free(table, level - 1, PT_ENTRIES);
 	return 0;
 }
 
 /* The level-0 table for va. NULL: there is none, or a superpage is there. */
-static inline u64 *leaf_table(const struct pagetable *pt, vaddr_t va)
+static inline u64 *leaf_table(struct pagetable *pt, vaddr_t va)
 {
-	u64 *table = phys_to_kva(pt->root);
+	u64 *table = pt->leaf_table;
 
+	if (likely(table) && (va ^ pt->leaf_va) >> (PAGE_SHIFT + PT_INDEX_BITS) == 0)
+		return table;
+	table = phys_to_kva(pt->root);
 	for (u32 shift = level_shift(pt_levels - 1); shift > PAGE_SHIFT; shift -= PT_INDEX_BITS) {
 		u64 pte = table[va >> shift & (PT_ENTRIES - 1)];
 
@@ -362,6 +366,8 @@ static inline u64 *leaf_table(const struct pagetable *pt, vaddr_t va)
 			return NULL;
 		table = table_of(pte);
 	}
+	pt->leaf_table = table;
+	pt->leaf_va = va;
 	return table;
 }
 
@@ -370,6 +376,15 @@ static inline void leaf_new(u64 *table, u64 *slot, u64 pte)
 {
 	kva_frame(table)->small++;
 	store_release(slot, pte);
+}
+
+/* For pt_check: from here on a leaf may be writable and executable, because somebody asked for one. */
+static inline void wx_note(struct pagetable *pt, u32 prot)
+{
+#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
+	if ((prot & (PT_WRITE | PT_EXEC)) == (PT_WRITE | PT_EXEC))
+		pt->wx_asked = true;
+#endif
 }
 
 /* All that pt_map does, for every size and whatever is there. */
@@ -404,22 +419,16 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 	}
 	if (!pte_is_leaf(old))
 		return tables_replace(pt, slot, va, want, pte);
-	if (pte_pa(old) == pte_pa(pte))
-		pte |= old & (PTE_LEAF | PTE_A | PTE_D); /* what another thread was given meanwhile stays */
-	if (pte == old)
-		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
-	else
+	if (pte_pa(old) != pte_pa(pte)) {
 		__atomic_store_n(slot, pte, __ATOMIC_RELEASE);
+		return 0;
+	}
+	/* What another thread was given meanwhile stays, and so do A and D, which the hardware may set at this instant. */
+	old = __atomic_fetch_or(slot, pte, __ATOMIC_RELEASE);
+	wx_note(pt, (u32)((old | pte) >> 1));
+	if ((old & pte) == pte)
+		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
 	return 0;
-}
-
-/* For pt_check: from here on a leaf may be writable and executable, because somebody asked for one. */
-static inline void wx_note(struct pagetable *pt, u32 prot)
-{
-#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
-	if ((prot & (PT_WRITE | PT_EXEC)) == (PT_WRITE | PT_EXEC))
-		pt->wx_asked = true;
-#endif
 }
 
 int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
@@ -565,6 +574,7 @@ static void table_unhook(struct walk *w, u64 *parent, u64 *slot, vaddr_t start, 
 	if (f->small || (end - start < span && w->pt->nr_tables <= TABLES_KEPT))
 		return;
 	table_point(w->pt, slot, 0);
+	w->pt->leaf_table = NULL;
 	kva_frame(parent)->small--;
 	w->pt->nr_tables--;
 	w->tlb->tables_freed++;
@@ -632,7 +642,7 @@ static void walk_range(struct walk *w, vaddr_t start, vaddr_t end)
 }
 
 /* One page under a table that stays (table_unhook would keep it). NULL: walk. */
-static u64 *page_slot(const struct pagetable *pt, vaddr_t va)
+static u64 *page_slot(struct pagetable *pt, vaddr_t va)
 {
 	u64 *table = pt->nr_tables <= TABLES_KEPT ? leaf_table(pt, va) : NULL;
 
@@ -763,7 +773,7 @@ static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, 
 }
 
 /* The user's root: the same tables in the user half, and nothing of the kernel's. Returns the tables that it adds. */
-static u64 check_user_root(const struct pagetable *pt)
+static u64 check_user_root(struct pagetable *pt)
 {
 	const u64 *root = phys_to_kva(pt->root), *user = phys_to_kva(pt->user_root);
 	const struct frame *f = kva_frame(user);

@@ -102,7 +102,7 @@ void pt_activate(struct pagetable *pt)
 		number = asid_take(h, pt);
 		if (!(__atomic_fetch_or(&pt->cached, bit, __ATOMIC_SEQ_CST) & bit)) /* A2 */
 			flush_local(pt, number);                                    /* A3 */
-		else
+		else if (number)
 			h->nr_switch_spared++;
 	}
 	csr_write(satp, satp_of(pt->root, number)); /* A4 */
@@ -190,7 +190,7 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 	if (running) {
 		self->nr_shootdowns++;
 		flush_remote(pt, running, start, end - start, number);
-	} else {
+	} else if (nr_harts > 1) {
 		self->nr_remote_spared++;
 	}
 }

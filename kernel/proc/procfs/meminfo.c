@@ -40,15 +40,17 @@ static u64 count_mapped(void)
 static void meminfo_caches(struct text *t, const struct frame_stats *st, u64 shared)
 {
 	u64 dirty = pagecache_nr_dirty(), files = st->kinds[FRAME_FILE];
+	struct swap_totals swap;
 
+	commit_swap(&swap);
 	meminfo_line(t, "MemTotal", KB(st->total));
 	meminfo_line(t, "MemFree", KB(st->free));
 	meminfo_line(t, "MemAvailable", KB(st->free + (files > dirty ? files - dirty : 0)));
 	meminfo_line(t, "Buffers", 0);
 	meminfo_line(t, "Cached", KB(files + shared));
-	meminfo_line(t, "SwapCached", 0);
-	meminfo_line(t, "SwapTotal", KB(commit_all_memory() - frame_total()));
-	meminfo_line(t, "SwapFree", 0);
+	meminfo_line(t, "SwapCached", KB(swap.cached));
+	meminfo_line(t, "SwapTotal", KB(swap.total));
+	meminfo_line(t, "SwapFree", KB(swap.free));
 	meminfo_line(t, "Dirty", KB(dirty));
 	meminfo_line(t, "Writeback", KB(pagecache_nr_writeback()));
 }
@@ -102,8 +104,8 @@ static void vmstat_pages(struct text *t)
 		st.kinds[FRAME_ANON] - MIN(shared, st.kinds[FRAME_ANON]), st.kinds[FRAME_FILE] + shared, shared);
 	text_printf(t, "nr_dirty %lu\nnr_writeback %lu\nnr_slab_unreclaimable %lu\n", pagecache_nr_dirty(),
 		pagecache_nr_writeback(), st.kinds[FRAME_SLAB]);
-	text_printf(t, "nr_page_table_pages %lu\nnr_kernel_stack %lu\n", st.kinds[FRAME_TABLE],
-		KB(st.kinds[FRAME_STACK]));
+	text_printf(
+		t, "nr_page_table_pages %lu\nnr_kernel_stack %lu\n", st.kinds[FRAME_TABLE], KB(st.kinds[FRAME_STACK]));
 }
 
 /* Linux's names where it counts the same; anon_new and what follows, and superpage_maps, are of this kernel only. */

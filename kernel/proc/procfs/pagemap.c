@@ -28,12 +28,11 @@ static s64 words_wanted(const struct uio *uio, s64 pos, u64 nr_all)
 
 /* ---- pagemap ---- */
 
-#define PM_SWAP_OFFSET_SHIFT 5 /* the type is below it */
-#define PM_PFN_MASK          (BIT(55) - 1)
-#define PM_EXCLUSIVE         BIT(56)
-#define PM_FILE              BIT(61) /* or shared anonymous */
-#define PM_SWAP              BIT(62)
-#define PM_PRESENT           BIT(63)
+#define PM_PFN_MASK  (BIT(55) - 1)
+#define PM_EXCLUSIVE BIT(56)
+#define PM_FILE      BIT(61) /* or shared anonymous */
+#define PM_SWAP      BIT(62)
+#define PM_PRESENT   BIT(63)
 
 struct pagemap {
 	vaddr_t start; /* of words[0] */
@@ -47,7 +46,8 @@ static void pagemap_note(void *arg, const struct page_view *p)
 	u64 word;
 
 	if (!p->frame) {
-		word = PM_SWAP;
+		/* An entry without its lowest bit: the area in bits 0 to 4, the slot above (mm/swap.h). */
+		word = PM_SWAP | (p->swap >> 1 & PM_PFN_MASK);
 	} else {
 		word = PM_PRESENT | (frame_pfn(p->frame) & PM_PFN_MASK);
 		if (p->what == PAGE_OBJECT)

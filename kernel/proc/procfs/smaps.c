@@ -58,8 +58,8 @@ static bool huge_eligible(const struct maps_line *l)
 {
 	vaddr_t first = ALIGN_UP(l->start, HUGE_SIZE);
 
-	return !(l->flags & (VMA_SHARED | VMA_NOHUGE | VMA_SPECIAL | VMA_STACK)) && !l->file &&
-		first >= l->start && first < l->end && l->end - first >= HUGE_SIZE;
+	return !(l->flags & (VMA_SHARED | VMA_NOHUGE | VMA_SPECIAL | VMA_STACK)) && !l->file && first >= l->start &&
+		first < l->end && l->end - first >= HUGE_SIZE;
 }
 
 /* Linux's two-letter names, of those flags that there are here. */
@@ -68,15 +68,30 @@ static void flags_show(struct text *t, const struct maps_line *l)
 	static const struct {
 		u32 flag;
 		const char *name;
-	} names[] = {
-		{VMA_READ, "rd "}, {VMA_WRITE, "wr "}, {VMA_EXEC, "ex "}, {VMA_SHARED, "sh "},
-	}, may[] = {
-		{VMA_READ, "mr "}, {VMA_WRITE, "mw "}, {VMA_EXEC, "me "},
-	}, more[] = {
-		{VMA_SHARED, "ms "}, {VMA_STACK, "gd "}, {VMA_LOCKED, "lo "}, {VMA_DONTFORK, "dc "},
-		{VMA_SPECIAL, "de "}, {VMA_ACCOUNT, "ac "}, {VMA_NORESERVE, "nr "}, {VMA_HUGE, "hg "},
-		{VMA_NOHUGE, "nh "},
-	};
+	} names[] =
+		{
+			{VMA_READ, "rd "},
+			{VMA_WRITE, "wr "},
+			{VMA_EXEC, "ex "},
+			{VMA_SHARED, "sh "},
+		},
+	  may[] =
+		  {
+			  {VMA_READ, "mr "},
+			  {VMA_WRITE, "mw "},
+			  {VMA_EXEC, "me "},
+		  },
+	  more[] = {
+		  {VMA_SHARED, "ms "},
+		  {VMA_STACK, "gd "},
+		  {VMA_LOCKED, "lo "},
+		  {VMA_DONTFORK, "dc "},
+		  {VMA_SPECIAL, "de "},
+		  {VMA_ACCOUNT, "ac "},
+		  {VMA_NORESERVE, "nr "},
+		  {VMA_HUGE, "hg "},
+		  {VMA_NOHUGE, "nh "},
+	  };
 
 	text_puts(t, "VmFlags: ");
 	for (u32 i = 0; i < ARRAY_SIZE(names); i++)
@@ -100,8 +115,7 @@ static void smap_show(struct text *t, const struct maps_line *l, const struct pa
 }
 
 /* The first VMA at or beyond `at`, summed up, and its line. False: there is none. */
-static bool smap_take(
-	struct aspace *as, vaddr_t at, const struct census *c, struct maps_line *l, struct page_sums *s)
+static bool smap_take(struct aspace *as, vaddr_t at, const struct census *c, struct maps_line *l, struct page_sums *s)
 {
 	struct vma *v;
 

@@ -59,8 +59,8 @@ int show_statm(struct text *t, const struct proc_node *n)
 		aspace_sums(as, &s);
 		aspace_put(as);
 	}
-	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", s.size, memory_resident(&s), s.resident_file + s.resident_shmem, s.code,
-		s.data + s.stack);
+	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", s.size, memory_resident(&s), s.resident_file + s.resident_shmem,
+		s.code, s.data + s.stack);
 	return 0;
 }
 
@@ -169,8 +169,8 @@ static void stat_show_first(struct text *t, const struct proc_node *n, const str
 	text_printf(t, " %lu %lu %lu %lu", s->utime / NS_PER_TICK, s->stime / NS_PER_TICK, s->child_utime / NS_PER_TICK,
 		s->child_stime / NS_PER_TICK);
 	text_printf(t, " %ld %d %u 0 %lu", stat_priority(task), task->nice, s->nr_threads, s->start_ns / NS_PER_TICK);
-	text_printf(t, " %lu %lu %lu", mem->size << PAGE_SHIFT, memory_resident(mem),
-		task->proc->limits[RLIM_RSS].soft);
+	text_printf(
+		t, " %lu %lu %lu", mem->size << PAGE_SHIFT, memory_resident(mem), task->proc->limits[RLIM_RSS].soft);
 }
 
 /* Addresses are shown to those who may look, as elsewhere. */

@@ -31,6 +31,8 @@ struct fake_pt {
 };
 
 static u64 fake_nr_flushes;
+/* A processor that leaves A and D to software (Svade): it faults instead of setting them. */
+static bool fake_ad_faults;
 
 static inline struct fake_pt *fake_of(struct pagetable *pt)
 {
@@ -92,8 +94,8 @@ int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 			return -ENOMEM;
 		l = fake_find(fake_of(pt)->leaf, va, true);
 	} else {
-		ASSERT(l->pa == pa);                 /* replacing goes through pt_unmap */
-		ASSERT(!(l->prot & PT_RWX & ~prot)); /* and so does taking away */
+		ASSERT(l->pa == pa); /* replacing goes through pt_unmap */
+		prot |= l->prot;     /* and so does taking away: what was given stays */
 	}
 	ASSERT(atomic_read(&pa_frame(pa)->refs) > 0);
 	*l = (struct fake_leaf){.va = va, .pa = pa, .prot = prot};
@@ -198,15 +200,19 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 /* What the processor does: the TLB first, then the table. NULL: a page fault. */
 static inline void *fake_translate(struct pagetable *pt, vaddr_t va, u32 need)
 {
+	u32 ad = PT_ACCESSED | (need & PT_WRITE ? PT_DIRTY : 0);
 	vaddr_t page = PAGE_ALIGN_DOWN(va);
 	struct fake_leaf *t = fake_find(fake_of(pt)->tlb, page, false);
 
-	if (!t || (t->prot & need) != need) {
+	if (!t || (t->prot & need) != need || (fake_ad_faults && (t->prot & ad) != ad)) {
 		struct fake_leaf *l = fake_find(fake_of(pt)->leaf, page, false);
 
 		if (!l || (l->prot & need) != need)
 			return NULL;
-		l->prot |= PT_ACCESSED | (need & PT_WRITE ? PT_DIRTY : 0);
+		if (!fake_ad_faults)
+			l->prot |= ad;
+		else if ((l->prot & ad) != ad)
+			return NULL;
 		t = fake_find(fake_of(pt)->tlb, page, true);
 		*t = *l;
 	}

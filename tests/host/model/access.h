@@ -12,7 +12,7 @@
 #include "compare.h"
 #include "mm/failnth.h"
 
-static bool fail_fired; /* the failure ordered for the last call came to pass */
+static bool fail_fired; /* the failure ordered last came to pass */
 
 static inline bool fail_arm(void)
 {
@@ -22,23 +22,24 @@ static inline bool fail_arm(void)
 
 static inline void fail_disarm(void)
 {
-	fail_fired = now.fail && current_thread()->fail_nth == 0;
+	if (now.fail)
+		fail_fired = current_thread()->fail_nth == 0;
 	alloc_fail_nth(0);
 	now.fail = 0;
 }
 
 /* The answer of `call`, which may be run with an allocation failing. *injected: -ENOMEM may be due to that. */
-#define TRY(injected, call)                             \
-	({                                              \
-		long r_;                                \
-		*(injected) = fail_arm();               \
-		r_ = (long)(call);                      \
-		fail_disarm();                          \
-		*(injected) &= r_ == -ENOMEM;           \
-		nr_injected += *(injected);             \
-		if (*(injected))                        \
-			say("  an allocation failed");  \
-		r_;                                     \
+#define TRY(injected, call)                            \
+	({                                             \
+		long r_;                               \
+		*(injected) = fail_arm();              \
+		r_ = (long)(call);                     \
+		fail_disarm();                         \
+		*(injected) &= r_ == -ENOMEM;          \
+		nr_injected += *(injected);            \
+		if (*(injected))                       \
+			say("  an allocation failed"); \
+		r_;                                    \
 	})
 
 /* Pages of one window. */

@@ -43,8 +43,7 @@ static void compare_vma(u32 s, u32 index, const struct vma *v, const struct ref_
 			vma_pgoff(v, page_va[index]), m->pgoff);
 }
 
-static inline void compare_content(
-	u32 s, u32 index, const struct frame *f, struct content want, const char *where)
+static inline void compare_content(u32 s, u32 index, const struct frame *f, struct content want, const char *where)
 {
 	struct content is = content_at(frame_kva(f));
 
@@ -61,8 +60,7 @@ static void compare_leaf(u32 s, u32 index, u64 pte, const struct vma *v, struct 
 	bool writable = pte & M_W;
 
 	if (f ? is != f : is->kind != FRAME_KERNEL)
-		differ("page %u of space %u is mapped to a frame of kind %u that it does not have", index, s,
-			is->kind);
+		differ("page %u of space %u is mapped to a frame of kind %u that it does not have", index, s, is->kind);
 	if (atomic_read(&is->refs) == 0)
 		differ("page %u of space %u is mapped to a free frame", index, s);
 	compare_content(s, index, is, ref_value(m), "where the leaf leads");
@@ -72,8 +70,8 @@ static void compare_leaf(u32 s, u32 index, u64 pte, const struct vma *v, struct 
 		differ("page %u of space %u allows %lx, its protection is %u", index, s, pte & 0xff, m->prot);
 	if (!writable)
 		return;
-	if (!m->shared && (!slot || atomic_read(&slot->refs) != 1 ||
-				  ((v->flags & VMA_NEEDS_COPY) && amap_shared(v->amap))))
+	if (!m->shared &&
+		(!slot || atomic_read(&slot->refs) != 1 || ((v->flags & VMA_NEEDS_COPY) && amap_shared(v->amap))))
 		differ("page %u of space %u is writable and shared copy-on-write", index, s);
 	if (m->shared && v->obj->ops->make_writable && !(atomic_read(&is->flags) & FRAME_DIRTY))
 		differ("page %u of space %u is writable, and the file does not know it dirty", index, s);
@@ -287,8 +285,9 @@ static void compare_frames(void)
 	for (pfn_t p = FAKE_RAM_BASE >> PAGE_SHIFT; p < (FAKE_RAM_BASE >> PAGE_SHIFT) + env_ram_frames; p++) {
 		const struct frame *f = &frame_array[p];
 
-		if (!frame_valid(p) || (f->kind != FRAME_ANON && f->kind != FRAME_FILE && f->kind != FRAME_TABLE &&
-					       f->kind != FRAME_USYSCALL))
+		if (!frame_valid(p) ||
+			(f->kind != FRAME_ANON && f->kind != FRAME_FILE && f->kind != FRAME_TABLE &&
+				f->kind != FRAME_USYSCALL))
 			continue;
 		if (atomic_read(&f->refs) != counted[p])
 			differ("frame %lx of kind %u has %u references, %u were found", p, f->kind,

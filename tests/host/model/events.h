@@ -25,9 +25,7 @@ static struct range some_super_range(void)
 		n = 1 + (u32)env_rand(8);
 		first += (u32)env_rand(504);
 		break;
-	default:
-		n = 1 + (u32)env_rand(8);
-		first = SUPER_MARGIN - 4 + (u32)env_rand(3) * 512 + (u32)env_rand(5);
+	default: n = 1 + (u32)env_rand(8); first = SUPER_MARGIN - 4 + (u32)env_rand(3) * 512 + (u32)env_rand(5);
 	}
 	return (struct range){w->first + first, n};
 }
@@ -35,8 +33,8 @@ static struct range some_super_range(void)
 /* Mostly a few pages. */
 static struct range some_range(void)
 {
-	static const u8 weights[] = {WIN_SMALL, WIN_SMALL, WIN_SMALL, WIN_GIGA, WIN_GIGA, WIN_TOP, WIN_TOP, WIN_HEAP,
-		WIN_STACK, WIN_LOW};
+	static const u8 weights[] = {
+		WIN_SMALL, WIN_SMALL, WIN_SMALL, WIN_GIGA, WIN_GIGA, WIN_TOP, WIN_TOP, WIN_HEAP, WIN_STACK, WIN_LOW};
 	const struct window *w = &windows[weights[env_rand(ARRAY_SIZE(weights))]];
 	u32 n = 1 + (u32)env_rand(8);
 
@@ -140,7 +138,9 @@ static struct map_request some_request(struct range r, int *obj, bool *shared)
 		.len = range_len(r) - env_rand(PAGE_SIZE),
 		.prot = (u32)(one_in(3) ? env_rand(8) : 3),
 		.max_prot = one_in(8) ? VMA_READ | VMA_EXEC : PT_RWX,
-		.place = one_in(2) ? MAP_AT : one_in(2) ? MAP_AT_FREE : MAP_ANY};
+		.place = one_in(2)  ? MAP_AT
+			: one_in(2) ? MAP_AT_FREE
+				    : MAP_ANY};
 
 	*obj = below[env_rand(ARRAY_SIZE(below))];
 	if (r.n >= 512 && !one_in(8)) {

@@ -55,8 +55,8 @@ static inline bool do_map(u32 s, u32 at, const struct map_request *rq, int obj, 
 	bool free = ref_all(s, r.first, r.n, false), injected;
 	long got;
 
-	say("map %u pages at %u of space %u: place %u, protection %u, object %d, page %lu, flags %x, file bytes %lu", r.n,
-		at, s, rq->place, rq->prot, obj, rq->pgoff, rq->flags, rq->file_bytes);
+	say("map %u pages at %u of space %u: place %u, protection %u, object %d, page %lu, flags %x, file bytes %lu",
+		r.n, at, s, rq->place, rq->prot, obj, rq->pgoff, rq->flags, rq->file_bytes);
 	got = TRY(&injected, aspace_map(spaces[s].as, rq));
 	if (obj >= OBJ_DYNAMIC)
 		rq->obj->ops->put_ref(rq->obj);
@@ -220,8 +220,7 @@ static inline bool do_remap_fixed(u32 s, struct range r, struct range to, u32 fl
 
 	flags |= REMAP_MAYMOVE | REMAP_FIXED;
 	say("remap %u pages at %u of space %u to %u pages at %u, flags %u", n, r.first, s, to.n, to.first, flags);
-	at = TRY(&injected,
-		aspace_remap(spaces[s].as, range_va(r), n * PAGE_SIZE, range_len(to), flags, range_va(to)));
+	at = TRY(&injected, aspace_remap(spaces[s].as, range_va(r), n * PAGE_SIZE, range_len(to), flags, range_va(to)));
 	if (injected) {
 	} else if (((flags & REMAP_DONTUNMAP) && n != to.n) || ranges_overlap(r.first, n, to.first, to.n)) {
 		if (at != -EINVAL)

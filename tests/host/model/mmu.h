@@ -25,7 +25,7 @@ struct tlb_entry {
 
 static struct tlb_entry tlbs[NR_HARTS][NR_SPACES][NR_PAGES + 1];
 static paddr_t table_caches[NR_HARTS][NR_SPACES][NR_REGIONS];
-static u16 *reachable;         /* by frame number: cached entries that lead there */
+static u16 *reachable;        /* by frame number: cached entries that lead there */
 static u32 cached[NR_SPACES]; /* entries and pointers to tables, all harts */
 static bool svade;
 static u64 nr_flushes, nr_late_writes, nr_walks, nr_hits;

@@ -121,7 +121,7 @@ static void space_exit(u32 s)
 	int busy = now.busy;
 
 	now.busy = (int)s;
-	mmu_retire(s); /* nobody runs on it any more */
+	mmu_retire(s);            /* nobody runs on it any more */
 	aspace_put(spaces[s].as); /* while it still is in its place, so that the machine knows it */
 	now.busy = busy;
 	memset(&spaces[s], 0, sizeof(spaces[s]));
@@ -171,7 +171,6 @@ static inline void do_cut(int obj, u32 nr_pages)
 		o->page[i] = (struct content){0, 0};
 	o->nr_pages = nr_pages;
 }
-
 
 /* ---- reports ---- */
 

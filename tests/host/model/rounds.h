@@ -16,7 +16,7 @@
 #include "events.h"
 
 #define ROUND_STEPS   10000
-#define SHRINK_SECS   20 /* MODEL_SHRINK=SECONDS: another limit */
+#define SHRINK_SECS   20  /* MODEL_SHRINK=SECONDS: another limit */
 #define CHECK_EVERY   16  /* steps between the kernel's own checks of a space */
 #define COMPARE_EVERY 512 /* steps between comparisons of everything */
 
@@ -25,7 +25,7 @@ static struct totals {
 	u64 steps, injected, flushes, late_writes, races, walks, hits;
 	u64 events[ARRAY_SIZE(events)];
 	struct vm_stats vm;
-} *totals;
+} * totals;
 
 static u32 kept[ROUND_STEPS]; /* the steps that are done, by number */
 static u32 nr_kept;

@@ -101,15 +101,15 @@ static struct ref_object ref_objs[NR_OBJS];
 
 static struct {
 	u64 number;
-	u32 hart;     /* on which everything happens */
+	u32 hart;         /* on which everything happens */
 	bool super_round; /* mostly in the window of superpages */
-	u32 recent[8];     /* pages touched lately */
-	u32 fail;     /* this allocation of the next call fails; 0: none */
-	bool quiet;   /* other harts keep still: the order of what they do and what we do could not be told */
-	int acting;   /* the space of this step; -1: none */
-	bool access;  /* all it does is an access, in whose middle another thread of it may make one too */
-	int busy;     /* a space that is going away; -1: none */
-	bool verbose; /* tell what is done */
+	u32 recent[8];    /* pages touched lately */
+	u32 fail;         /* this allocation of the next call fails; 0: none */
+	bool quiet;       /* other harts keep still: the order of what they do and what we do could not be told */
+	int acting;       /* the space of this step; -1: none */
+	bool access;      /* all it does is an access, in whose middle another thread of it may make one too */
+	int busy;         /* a space that is going away; -1: none */
+	bool verbose;     /* tell what is done */
 } now;
 
 /* Pages that a fork is compared by at once. */

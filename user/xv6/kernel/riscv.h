@@ -2,13 +2,13 @@
 #ifndef XV6_RISCV_H
 #define XV6_RISCV_H
 
-#define PGSIZE          4096
-#define PGSHIFT         12
-#define PGROUNDUP(sz)   (((sz) + PGSIZE - 1) & ~(PGSIZE - 1))
-#define PGROUNDDOWN(a)  ((a) & ~(PGSIZE - 1))
+#define PGSIZE         4096
+#define PGSHIFT        12
+#define PGROUNDUP(sz)  (((sz) + PGSIZE - 1) & ~(PGSIZE - 1))
+#define PGROUNDDOWN(a) ((a) & ~(PGSIZE - 1))
 
-#define SUPERPGSIZE         (2 * (1 << 20))
-#define SUPERPGROUNDUP(sz)  (((sz) + SUPERPGSIZE - 1) & ~(SUPERPGSIZE - 1))
+#define SUPERPGSIZE        (2 * (1 << 20))
+#define SUPERPGROUNDUP(sz) (((sz) + SUPERPGSIZE - 1) & ~(SUPERPGSIZE - 1))
 
 #define PTE_V (1L << 0)
 #define PTE_R (1L << 1)
@@ -21,8 +21,8 @@
 
 #define PA2PTE(pa)     ((((uint64)(pa)) >> 12) << 10)
 #define PTE2PA(pte)    (((pte) >> 10) << 12)
-#define PTE_FLAGS(pte) ((pte) & 0x3FF)
-#define PTE_LEAF(pte)  (((pte) & PTE_R) | ((pte) & PTE_W) | ((pte) & PTE_X))
+#define PTE_FLAGS(pte) ((pte)&0x3FF)
+#define PTE_LEAF(pte)  (((pte)&PTE_R) | ((pte)&PTE_W) | ((pte)&PTE_X))
 
 #define PXMASK        0x1FF
 #define PXSHIFT(n)    (PGSHIFT + 9 * (n))
@@ -36,12 +36,12 @@
 typedef uint64 pte_t;
 typedef uint64 *pagetable_t;
 
-#define XV6_READ_REGISTER(name)                               \
-	static inline uint64 r_##name(void)                   \
-	{                                                     \
-		uint64 value;                                 \
+#define XV6_READ_REGISTER(name)                                  \
+	static inline uint64 r_##name(void)                      \
+	{                                                        \
+		uint64 value;                                    \
 		__asm__ volatile("mv %0, " #name : "=r"(value)); \
-		return value;                                 \
+		return value;                                    \
 	}
 
 XV6_READ_REGISTER(sp)

@@ -49,14 +49,14 @@
 #define F_DUPFD      0
 #define F_SETPIPE_SZ 1031
 
-#define PROT_RW              3
-#define MAP_SHARED           0x01
-#define MAP_PRIVATE          0x02
-#define MAP_FIXED            0x10
-#define MAP_ANONYMOUS        0x20
-#define MAP_NORESERVE        0x4000
-#define MAP_POPULATE         0x8000
-#define MADV_NOHUGEPAGE      15
+#define PROT_RW         3
+#define MAP_SHARED      0x01
+#define MAP_PRIVATE     0x02
+#define MAP_FIXED       0x10
+#define MAP_ANONYMOUS   0x20
+#define MAP_NORESERVE   0x4000
+#define MAP_POPULATE    0x8000
+#define MADV_NOHUGEPAGE 15
 
 #define SIGKILL 9
 #define SIGPIPE 13
@@ -66,10 +66,10 @@
 #define RLIMIT_FSIZE  1
 #define RLIMIT_NOFILE 7
 
-#define EINTR   4
-#define EISDIR  21
-#define ESRCH   3
-#define EPERM   1
+#define EINTR    4
+#define EISDIR   21
+#define ESRCH    3
+#define EPERM    1
 #define SEEK_SET 0
 #define SEEK_CUR 1
 
@@ -129,14 +129,13 @@ static inline long linux_call(long nr, long a0, long a1, long a2, long a3, long 
 	return r0;
 }
 
-#define call0(nr)                 linux_call(nr, 0, 0, 0, 0, 0, 0)
-#define call1(nr, a)              linux_call(nr, (long)(a), 0, 0, 0, 0, 0)
-#define call2(nr, a, b)           linux_call(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define call3(nr, a, b, c)        linux_call(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define call4(nr, a, b, c, d)     linux_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define call5(nr, a, b, c, d, e)  linux_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define call6(nr, a, b, c, d, e, f) \
-	linux_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define call0(nr)                   linux_call(nr, 0, 0, 0, 0, 0, 0)
+#define call1(nr, a)                linux_call(nr, (long)(a), 0, 0, 0, 0, 0)
+#define call2(nr, a, b)             linux_call(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define call3(nr, a, b, c)          linux_call(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define call4(nr, a, b, c, d)       linux_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define call5(nr, a, b, c, d, e)    linux_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define call6(nr, a, b, c, d, e, f) linux_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* The classic answer to a call: no errno, only -1. */
 static inline int classic(long result)

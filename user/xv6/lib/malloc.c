@@ -10,8 +10,8 @@
 #define AT_ONCE (64 * 1024) /* the least that is asked of sbrk */
 
 struct block {
-	uint64 size;   /* with the header, in bytes; IN_USE in bit 0 */
-	uint64 before; /* size of the block before this one, 0: none */
+	uint64 size;               /* with the header, in bytes; IN_USE in bit 0 */
+	uint64 before;             /* size of the block before this one, 0: none */
 	struct block *next, *prev; /* while free */
 };
 

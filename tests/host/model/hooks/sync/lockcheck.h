@@ -9,7 +9,8 @@
 #include "lib/types.h"
 #include "sync/rank.h"
 
-struct lock_id {};
+struct lock_id {
+};
 
 #define LOCK_ID_INIT(n, r) \
 	{                  \
@@ -26,10 +27,10 @@ struct lock_id {};
 extern u32 model_spins_held;
 void model_race(void);
 
-#define lockcheck_spin_before(lock, id, nesting)          \
-	do {                                              \
-		if (!model_spins_held && irq_enabled())   \
-			model_race();                     \
+#define lockcheck_spin_before(lock, id, nesting)        \
+	do {                                            \
+		if (!model_spins_held && irq_enabled()) \
+			model_race();                   \
 	} while (0)
 #define lockcheck_spin_acquired(lock, id) ((void)model_spins_held++)
 #define lockcheck_spin_release(lock, id)  ((void)model_spins_held--)
