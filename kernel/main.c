@@ -63,6 +63,7 @@ noreturn void kernel_main(void)
 	irq_enable();             /* sleeping is allowed from here on; no source is enabled yet */
 	dev_init();               /* console, disks: their interrupts need a task to interrupt */
 	dev_start_hart();
+	mm_start();             /* the reclaim thread, compressed swap */
 	fs_init();              /* inode and page caches, file systems; no disk is read yet */
 	harts_start(hart_main); /* from here on others run */
 	paging_check();         /* W^X, with all of boot's mappings there */

@@ -122,6 +122,8 @@ struct inode_ops {
 	/* procfs: may this cached name still be used (nonzero)? NULL: always. In a directory whose ops have it, absent names
 	 * are not cached either. */
 	int (*revalidate)(struct inode *inode);
+	/* A regular file on a block device: file block lblk is at *pblk (0: a hole), and *len blocks from there on (1 ... max) are alike. */
+	int (*map_blocks)(struct inode *inode, u64 lblk, u32 max, u64 *pblk, u32 *len);
 	/* Extended permission check; NULL: generic mode bits. mask: 4 read, 2 write, 1 exec. */
 	int (*permission)(struct inode *inode, u32 mask);
 };

@@ -1,6 +1,7 @@
 /*
  * Giving clean cached pages back: one list of all reclaimable frames, oldest
- * first, with a second chance for those used since the last look (FRAME_ACCESSED).
+ * first, with a second chance for those used since the last look: by read and write (FRAME_ACCESSED), or through a
+ * mapping (the A bits of the leaves that show them, found by the object's mappings).
  *
  * Whoever takes a frame out of its cache holds it BUSY; while BUSY is held by us
  * and owner is set, the cache cannot go away, because dropping a cache takes
@@ -11,9 +12,15 @@
 #include "fs/pagecache_internal.h"
 #include "lib/errno.h"
 #include "mm/reclaim.h"
+#include "mm/stat.h"
 #include "sync/sched.h"
+#include "sync/waitq.h"
 
 #define SCAN_BATCH 32u
+#define STALL_NS   10000000ul /* one wait for the flusher */
+
+static struct waitq flushing = WAITQ_INIT(flushing, "reclaim"); /* only its time-out ends a wait */
+static bool stalled;                                            /* the last scan found dirty pages alone */
 
 static struct {
 	struct spinlock lock; /* the list and FRAME_LRU */
@@ -83,10 +90,14 @@ static u32 take_out_mapped(struct pagecache *pc, struct frame *f)
 	if (!refcount_get_not_zero(&inode->refs))
 		return 0;
 	if (mutex_trylock(&pc->obj.lock)) {
-		pagecache_remove(pc, f);
-		memobj_unmap_locked(&pc->obj, pgoff, pgoff);
+		if (memobj_harvest_locked(&pc->obj, pgoff, pgoff) && reclaim_pass() < RECLAIM_PASSES - 1) {
+			pagecache_touch(f);
+		} else {
+			pagecache_remove(pc, f);
+			memobj_unmap_locked(&pc->obj, pgoff, pgoff);
+			taken = 1;
+		}
 		mutex_unlock(&pc->obj.lock);
-		taken = 1;
 	}
 	inode_put(inode);
 	return taken;
@@ -109,11 +120,13 @@ static u64 pagecache_scan(u64 want)
 {
 	struct frame *batch[SCAN_BATCH];
 	u64 budget = READ_ONCE(lru.nr) * 2 + SCAN_BATCH;
-	u64 freed = 0;
+	u64 freed = 0, scanned = budget;
 
 	while (freed < want && budget) {
 		u32 nr = isolate(batch, &budget);
 
+		if (!nr)
+			break; /* the list is empty, or nothing on it can go */
 		for (u32 i = 0; i < nr; i++) {
 			if (frame_try_busy(batch[i])) {
 				freed += take_out(batch[i]);
@@ -125,10 +138,34 @@ static u64 pagecache_scan(u64 want)
 	}
 	if (freed < want)
 		writeback_kick();
+	stalled = !freed && pagecache_nr_dirty() + pagecache_nr_writeback() > 0;
+	atomic64_add(&vm_stats.pgscan_file, scanned - budget);
+	atomic64_add(&vm_stats.pgsteal_file, freed);
 	return freed;
 }
 
-static struct shrinker shrinker = {.name = "page cache", .scan = pagecache_scan};
+static u64 pagecache_size(void)
+{
+	return READ_ONCE(lru.nr);
+}
+
+/* All that could go is dirty: gives the flusher, which may be waiting for us, a moment. */
+static bool pagecache_settle(void)
+{
+	if (!READ_ONCE(stalled))
+		return false;
+	WRITE_ONCE(stalled, false);
+	(void)WAITQ_WAIT(&flushing, false, SLEEP_UNINTERRUPTIBLE, clock_mono_ns() + STALL_NS);
+	return true;
+}
+
+static struct shrinker shrinker = {
+	.name = "page cache",
+	.kind = RECLAIM_FILE,
+	.scan = pagecache_scan,
+	.size = pagecache_size,
+	.settle = pagecache_settle,
+};
 
 void pagecache_reclaim_init(void)
 {

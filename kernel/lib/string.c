@@ -75,9 +75,11 @@ void page_zero(void *page)
 {
 	word_t *end = (word_t *)((char *)page + PAGE_SIZE);
 
-	for (word_t *d = page; d != end; d += 128) {
+	for (word_t *d = page; d != end; d += 256) {
 		set_64_words(d, 0);
 		set_64_words(d + 64, 0);
+		set_64_words(d + 128, 0);
+		set_64_words(d + 192, 0);
 		NO_IDIOM();
 	}
 }

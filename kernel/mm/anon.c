@@ -3,8 +3,10 @@
 
 #include "lib/assert.h"
 #include "lib/errno.h"
+#include "mm/aspace.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 static struct slab_cache *amap_cache;
@@ -25,6 +27,10 @@ struct amap *amap_create(void)
 	index_init(&am->pages);
 	index_init(&am->blocks);
 	list_init(&am->mappings);
+	am->nr_swapped = 0;
+	am->hand = 0;
+	am->obj = NULL;
+	amap_publish(am);
 	return am;
 }
 
@@ -40,6 +46,54 @@ void amap_unlink(struct vma *v)
 	spin_lock(&v->amap->lock);
 	list_del(&v->amap_link);
 	spin_unlock(&v->amap->lock);
+}
+
+static inline u64 nr_present(const struct amap *am)
+{
+	return am->pages.count - am->nr_swapped;
+}
+
+/* `as` has `frames` and `entries` more, or fewer: modulo 2^64. */
+static inline void count(struct aspace *as, u64 frames, u64 entries)
+{
+	if (frames)
+		atomic64_add(&as->resident, frames);
+	if (entries)
+		atomic64_add(&as->swapped, entries);
+}
+
+void amap_enter(struct vma *v)
+{
+	struct amap *am = v->amap;
+
+	spin_lock(&am->lock);
+	list_add_tail(&v->amap_link, &am->mappings);
+	count(v->as, nr_present(am), am->nr_swapped);
+	spin_unlock(&am->lock);
+}
+
+void amap_exit(struct vma *v)
+{
+	struct amap *am = v->amap;
+
+	spin_lock(&am->lock);
+	list_del(&v->amap_link);
+	count(v->as, -nr_present(am), -am->nr_swapped);
+	spin_unlock(&am->lock);
+}
+
+void amap_switch(struct vma *v, struct amap *to)
+{
+	struct amap *from = v->amap;
+
+	spin_lock_pair(&from->lock, &to->lock);
+	list_del(&v->amap_link);
+	list_add_tail(&v->amap_link, &to->mappings);
+	v->amap = to;
+	/* Between the clone and now, pages of `from` may have gone out or come in. */
+	count(v->as, nr_present(to) - nr_present(from), to->nr_swapped - from->nr_swapped);
+	spin_unlock_pair(&from->lock, &to->lock);
+	amap_put(from);
 }
 
 void amap_join(struct vma *v, struct amap *am)
@@ -152,28 +206,39 @@ static void blocks_move(struct index *to, u64 to_key, struct amap *from, u64 key
 	}
 }
 
-static void slot_put(u64 key, void *entry, void *ctx)
+static void slot_put(u64 key, void *slot, void *ctx)
 {
-	frame_put(entry);
+	if (slot_is_swap(slot)) {
+		((struct amap *)ctx)->nr_swapped--;
+		swap_entry_put(slot);
+	} else {
+		swap_frame_put(slot);
+	}
 }
 
 void amap_put(struct amap *am)
 {
 	if (!refcount_put(&am->refs))
 		return;
+	amap_withdraw(am);
 	if (!index_empty(&am->pages)) {
-		atomic64_sub(&vm_stats.anon_frames, am->pages.count);
+		atomic64_sub(&vm_stats.anon_frames, nr_present(am));
+		if (am->obj)
+			atomic64_sub(&vm_stats.shared_frames, nr_present(am));
 		blocks_put(am, 0, UINT64_MAX);
-		index_erase_range(&am->pages, 0, UINT64_MAX, slot_put, NULL);
+		index_erase_range(&am->pages, 0, UINT64_MAX, slot_put, am);
 	}
 	index_destroy(&am->pages);
 	index_destroy(&am->blocks);
 	slab_free(amap_cache, am);
 }
 
-static void slot_get(void *entry, void *ctx)
+static void slot_get(void *slot, void *ctx)
 {
-	frame_get(entry);
+	if (slot_is_swap(slot))
+		swap_entry_dup(slot);
+	else
+		frame_get(slot);
 }
 
 struct amap *amap_clone(struct amap *am)
@@ -185,6 +250,7 @@ struct amap *amap_clone(struct amap *am)
 		return NULL;
 	spin_lock(&am->lock);
 	err = index_clone(&copy->pages, &am->pages, slot_get, NULL);
+	copy->nr_swapped = err ? 0 : am->nr_swapped;
 	if (!err && !index_empty(&am->blocks))
 		(void)index_clone(&copy->blocks, &am->blocks, NULL, NULL); /* without: no superpages there */
 	spin_unlock(&am->lock);
@@ -192,24 +258,41 @@ struct amap *amap_clone(struct amap *am)
 		amap_put(copy);
 		return NULL;
 	}
-	atomic64_add(&vm_stats.anon_frames, copy->pages.count);
+	atomic64_add(&vm_stats.anon_frames, nr_present(copy));
 	return copy;
 }
 
-u64 amap_erase(struct amap *am, u64 first, u64 nr)
+void amap_erase(struct amap *am, u64 first, u64 nr, struct aspace *as)
 {
-	u64 erased;
+	u64 frames, entries;
 
 	spin_lock(&am->lock);
-	erased = am->pages.count;
-	if (erased) {
+	frames = nr_present(am);
+	entries = am->nr_swapped;
+	if (!index_empty(&am->pages)) {
 		blocks_put(am, first, first + nr);
-		index_erase_range(&am->pages, first, first + nr, slot_put, NULL);
+		index_erase_range(&am->pages, first, first + nr, slot_put, am);
 	}
-	erased -= am->pages.count;
+	frames -= nr_present(am);
+	entries -= am->nr_swapped;
+	count(as, -frames, -entries);
 	spin_unlock(&am->lock);
-	atomic64_sub(&vm_stats.anon_frames, erased);
-	return erased;
+	atomic64_sub(&vm_stats.anon_frames, frames);
+}
+
+/* Entries among the slots [first, first + nr). */
+static u64 count_entries(const struct amap *am, u64 first, u64 nr)
+{
+	u64 key = first, entries = 0;
+	void *slot;
+
+	index_for_each(&am->pages, key, slot)
+	{
+		if (key - first >= nr)
+			break;
+		entries += slot_is_swap(slot);
+	}
+	return entries;
 }
 
 int amap_move(struct amap *dst, u64 dst_key, struct amap *src, u64 src_key, u64 nr)
@@ -220,6 +303,10 @@ int amap_move(struct amap *dst, u64 dst_key, struct amap *src, u64 src_key, u64 
 	spin_lock_pair(&dst->lock, &src->lock);
 	err = index_empty(&src->pages) ? 0 : index_move_range(&dst->pages, dst_key, &src->pages, src_key, nr);
 	if (!err) {
+		u64 entries = src->nr_swapped ? count_entries(dst, dst_key, nr) : 0;
+
+		src->nr_swapped -= entries;
+		dst->nr_swapped += entries;
 		blocks_cut(src, src_key, src_key + nr);
 		blocks_move(&dst->blocks, dst_key, src, src_key, nr);
 	}
@@ -253,4 +340,39 @@ int amap_shift(struct amap *am, u64 by)
 	}
 	spin_unlock(&am->lock);
 	return err;
+}
+
+/* ---- swap ---- */
+
+u64 amap_first_key(const struct amap *am, const struct vma *v)
+{
+	return am->obj ? v->pgoff : v->apgoff;
+}
+
+void amap_count_swap(struct amap *am, u64 key, int by)
+{
+	struct vma *v;
+
+	list_for_each_entry (v, &am->mappings, amap_link) {
+		if (key - v->apgoff < vma_pages(v))
+			count(v->as, (u64)by, (u64)-by);
+	}
+	am->nr_swapped -= (u64)by;
+	atomic64_add(&vm_stats.anon_frames, (u64)by);
+	if (am->obj)
+		atomic64_add(&vm_stats.shared_frames, (u64)by);
+}
+
+void amap_swap_in(struct amap *am, u64 key, void *entry, struct frame *f)
+{
+	DEBUG_ASSERT(index_get(&am->pages, key) == entry);
+	(void)index_set(&am->pages, key, f); /* there is one at key already: no memory is needed */
+	f->owner = am;
+	f->index = key;
+	f->small = 0;
+	amap_count_swap(am, key, 1);
+	/* Shared memory is written without asking. */
+	if (am->obj && frame_swap_cached(f))
+		swap_cache_leave(f);
+	swap_entry_put(entry);
 }

@@ -20,6 +20,9 @@
  * a slot is one of them. A slot that none of them covers is on its way to another
  * VMA or amap: whoever finds it there leaves it alone.
  *
+ * Counts: as->resident and as->swapped are the frames and entries in slots that its VMAs show. They change together
+ * with the slots, or with amap->mappings, in one hold of amap->lock.
+ *
  * Blocks: an entry in amap->blocks at key k says that slots k ... k + 511 hold the
  * frames of one 2 MiB block, in order, from the entry on. Who changes one of those
  * slots takes the entry out first (amap_block_drop). Mapping the block by one leaf
@@ -41,6 +44,10 @@ struct amap {
 	struct index pages;   /* [lock] slots: struct frame *, or a swap entry */
 	struct index blocks;  /* [lock] first frame of a block, by the key of its first slot */
 	struct list mappings; /* [lock] struct vma.amap_link */
+	u64 nr_swapped;       /* [lock] slots with a swap entry */
+	u64 hand;             /* [lock] where reclaim goes on (mm/anon_reclaim.c) */
+	struct list link;     /* all amaps [mm/anon_reclaim.c] */
+	struct memobj *obj;   /* shared memory: its object, whose VMAs show the slots by pgoff; else NULL */
 };
 
 /* What a slot holds: a frame, or (low bit set) a swap entry. */
@@ -62,10 +69,20 @@ static inline bool amap_shared(const struct amap *am)
 	return refcount_read(&am->refs) > 1;
 }
 
+struct aspace;
+struct memobj;
 struct vma;
 /* v, whose amap is set, shows its slots from now on; or no longer. Locks: take amap->lock. */
 void amap_link(struct vma *v);
 void amap_unlink(struct vma *v);
+/*
+ * The same for a VMA that is the only one of its address space to show the amap (A1, A3), and the pages that
+ * the amap has then are counted in the address space, or no longer: fork, unmapping, unsharing.
+ */
+void amap_enter(struct vma *v);
+void amap_exit(struct vma *v);
+/* v shows `to`, a clone of its amap, instead. Takes over the caller's reference to it, and drops v's to the old one. */
+void amap_switch(struct vma *v, struct amap *to);
 /* Gives v, which has no amap, the caller's reference to `am`; or takes v's away. */
 void amap_join(struct vma *v, struct amap *am);
 void amap_leave(struct vma *v);
@@ -94,9 +111,29 @@ static inline void amap_block_drop(struct amap *am, u64 key)
 
 /* ---- ranges of slots ---- */
 
-/* Gives back the frames of keys [first, first + nr), already unmapped and flushed. Returns how many. */
-u64 amap_erase(struct amap *am, u64 first, u64 nr);
+/* Gives back the pages of keys [first, first + nr), already unmapped and flushed, which count in `as`. */
+void amap_erase(struct amap *am, u64 first, u64 nr, struct aspace *as);
 /* Moves slots to another amap, which has none there. 0/-ENOMEM, then nothing moved. */
 int amap_move(struct amap *dst, u64 dst_key, struct amap *src, u64 src_key, u64 nr);
 /* Adds `by` to every key, and to its VMA's apgoff: it has one. 0/-ENOMEM. */
 int amap_shift(struct amap *am, u64 by);
+
+/* ---- swap; all with amap->lock held ---- */
+
+/* The VMAs that show key have a page in memory more (by 1) or fewer (by -1), and an entry fewer or more. */
+void amap_count_swap(struct amap *am, u64 key, int by);
+/* The slot at key, which holds `entry`, gets its frame f, with the caller's reference. */
+void amap_swap_in(struct amap *am, u64 key, void *entry, struct frame *f);
+/* The key of the first page that v shows of am. */
+u64 amap_first_key(const struct amap *am, const struct vma *v);
+
+/* ---- reclaim (anon_reclaim.c) ---- */
+
+/* am can be found by reclaim from now on; or no longer, and nobody is at it any more. */
+void amap_publish(struct amap *am);
+void amap_withdraw(struct amap *am);
+/* Swaps out what can be of keys [first, first + nr), however warm (MADV_PAGEOUT); or makes it first to go (MADV_COLD).
+ * Returns the pages evicted. Locks: as->lock of a VMA that shows them. Context: may sleep. */
+u64 anon_page_out(struct amap *am, u64 first, u64 nr);
+void anon_cool(struct amap *am, u64 first, u64 nr);
+void anon_reclaim_init(void);

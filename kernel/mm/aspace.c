@@ -184,6 +184,7 @@ static void fork_copy_fields(struct aspace *to, const struct aspace *from)
 /* 0/-ENOMEM. */
 static int fork_vma(struct aspace *child, struct vma *v)
 {
+	struct amap *am;
 	struct vma *c;
 
 	if (v->amap && vma_privatise(v) != 0)
@@ -192,12 +193,15 @@ static int fork_vma(struct aspace *child, struct vma *v)
 	if (!c)
 		return -ENOMEM;
 	c->flags &= ~(u32)(VMA_LOCKED | VMA_ZERO_SEEN);
-	if (v->amap) {
-		atomic64_add(&child->resident, v->amap->pages.count);
+	am = c->amap;
+	c->amap = NULL;
+	aspace_insert(child, c);
+	if (am) {
 		c->flags |= VMA_NEEDS_COPY;
 		__atomic_fetch_or(&v->flags, VMA_NEEDS_COPY, __ATOMIC_RELAXED);
+		c->amap = am;
+		amap_enter(c);
 	}
-	aspace_insert(child, c);
 	return 0;
 }
 
@@ -266,7 +270,7 @@ static void check_amap(struct aspace *as, struct vma *v)
 {
 	struct amap *am = v->amap;
 	bool whole = !amap_shared(am) || (v->flags & VMA_NEEDS_COPY);
-	u64 key = 0, end = v->apgoff + vma_pages(v);
+	u64 key = 0, end = v->apgoff + vma_pages(v), entries = 0;
 	struct frame *f;
 
 	spin_lock(&am->lock);
@@ -276,12 +280,19 @@ static void check_amap(struct aspace *as, struct vma *v)
 		struct pt_entry e;
 		vaddr_t va;
 
+		entries += slot_is_swap(f);
 		if (key < v->apgoff || key >= end) {
 			ASSERT(!whole);
 			continue;
 		}
-		ASSERT(f->kind == FRAME_ANON && atomic_read(&f->refs) > 0);
 		va = v->start + ((key - v->apgoff) << PAGE_SHIFT);
+		if (slot_is_swap(f)) {
+			pt_lock(&as->pt);
+			ASSERT(pt_query(&as->pt, va, &e) != 0);
+			pt_unlock(&as->pt);
+			continue;
+		}
+		ASSERT(f->kind == FRAME_ANON && atomic_read(&f->refs) > 0);
 		pt_lock(&as->pt);
 		if (pt_query(&as->pt, va, &e) == 0) {
 			ASSERT(PAGE_ALIGN_DOWN(e.pa) == frame_pa(f));
@@ -294,6 +305,7 @@ static void check_amap(struct aspace *as, struct vma *v)
 		}
 		pt_unlock(&as->pt);
 	}
+	ASSERT(entries == am->nr_swapped);
 	spin_unlock(&am->lock);
 }
 

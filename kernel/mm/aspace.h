@@ -36,8 +36,10 @@ struct aspace {
 	u64 nr_pages;                /* [lock] promised, all VMAs */
 	u64 committed;               /* [lock] of these, in VMAs with VMA_ACCOUNT (mm/commit.h) */
 	struct atomic64 resident;    /* anonymous frames owned */
+	struct atomic64 swapped;     /* swap entries owned */
 	struct atomic64 mapped_file; /* leaves that ever showed pages of objects */
 	u64 peak_pages;
+	u32 lock_future; /* mlockall(MCL_FUTURE): new VMAs are born locked */
 	vaddr_t arg_start, arg_end, env_start, env_end; /* for /proc/PID/cmdline, environ */
 	vaddr_t code_start, code_end, data_start, data_end;
 	u64 auxv[48];           /* pairs, as handed to the program */
@@ -93,6 +95,16 @@ long aspace_remap(struct aspace *as, vaddr_t old, u64 old_len, u64 new_len, u32 
 vaddr_t aspace_brk(struct aspace *as, vaddr_t want);
 int aspace_advise(struct aspace *as, vaddr_t start, u64 len, int advice); /* Linux's MADV_* numbers */
 int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags);    /* MS_* */
+/* mlock(2) and its kin. The pages of a locked VMA are never swapped out. -ENOMEM: a hole, or too many VMAs. */
+enum aspace_lock { ASPACE_LOCK, ASPACE_UNLOCK };
+int aspace_lock_range(struct aspace *as, vaddr_t start, vaddr_t end, enum aspace_lock how);
+void aspace_lock_all(struct aspace *as, enum aspace_lock how);
+/* Pages of locked VMAs. */
+u64 aspace_locked(struct aspace *as);
+/* Touches every page, as a write would where that is private and allowed. -ENOMEM: one cannot be had; -EINTR. */
+int aspace_populate(struct aspace *as, vaddr_t start, vaddr_t end);
+/* The same for all that is locked, as far as it goes. */
+void aspace_populate_locked(struct aspace *as);
 /* One byte a page into `vec`, bit 0: resident. */
 int aspace_mincore(struct aspace *as, vaddr_t start, u64 nr_pages, u8 *vec);
 /* LAB.md L3; bits into a kernel bitmap, cleared first; A bits cleared and flushed. */

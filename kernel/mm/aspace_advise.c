@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "mm/aspace_priv.h"
 #include "mm/fault.h"
+#include "mm/swap.h"
 #include "mm/superpage.h"
 #include "sync/sched.h"
 
@@ -52,13 +53,13 @@ static void forget_pages(struct aspace *as, struct vma *v, vaddr_t start, vaddr_
 		return;
 	if (forgets_whole(v, start, end)) {
 		v->flags &= ~(u32)VMA_NEEDS_COPY;
-		atomic64_sub(&as->resident, am->pages.count);
+		amap_exit(v);
 		amap_leave(v);
 		return;
 	}
 	key = vma_key(v, MAX(v->start, start));
 	nr = (MIN(v->end, end) - MAX(v->start, start)) >> PAGE_SHIFT;
-	atomic64_sub(&as->resident, amap_erase(am, key, nr));
+	amap_erase(am, key, nr, as);
 }
 
 static int advise_dontneed(struct aspace *as, vaddr_t start, vaddr_t end, int advice)
@@ -142,6 +143,8 @@ static int advise_willneed(struct aspace *as, vaddr_t start, vaddr_t end)
 		}
 		if (o)
 			o->ops->put_ref(o);
+		else
+			left -= aspace_swap_in(as, start, MIN(next, end), left);
 	}
 	return 0;
 }
@@ -175,9 +178,9 @@ int aspace_advise(struct aspace *as, vaddr_t start, u64 len, int advice)
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:
 	case MADV_DONTDUMP:
-	case MADV_DODUMP:
-	case MADV_COLD:
-	case MADV_PAGEOUT: return advise_flags(as, start, MAX(start, end), 0, 0);
+	case MADV_DODUMP: return advise_flags(as, start, MAX(start, end), 0, 0);
+	case MADV_COLD: return aspace_cool(as, start, end);
+	case MADV_PAGEOUT: return aspace_page_out(as, start, end);
 	case MADV_WILLNEED: return advise_willneed(as, start, end);
 	case MADV_DONTNEED:
 	case MADV_FREE: return start < end ? advise_dontneed(as, start, end, advice) : 0;
@@ -225,13 +228,22 @@ int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags)
 static bool page_resident(struct vma *v, vaddr_t va)
 {
 	struct frame *f = NULL;
+	bool absent = !v->amap;
 
 	if (v->amap) {
 		spin_lock(&v->amap->lock);
 		f = index_get(&v->amap->pages, vma_key(v, va));
+		if (f && slot_is_swap(f))
+			f = swap_cache_find(f);
+		else if (f)
+			frame_get(f);
+		else
+			absent = true;
 		spin_unlock(&v->amap->lock);
 	}
-	if (f || !v->obj)
+	if (f)
+		frame_put(f);
+	if (!absent || !v->obj)
 		return f != NULL;
 	if (v->obj->ops->get(v->obj, vma_pgoff(v, va), &f) != 0)
 		return false;

@@ -66,8 +66,7 @@ int vma_unshare(struct vma *v)
 		copy = amap_clone(old);
 		if (!copy)
 			return -ENOMEM;
-		amap_leave(v);
-		amap_join(v, copy);
+		amap_switch(v, copy);
 	}
 	__atomic_fetch_and(&v->flags, ~(u32)VMA_NEEDS_COPY, __ATOMIC_RELAXED);
 	return 0;
@@ -280,20 +279,22 @@ void aspace_unhook(struct aspace *as, vaddr_t start, vaddr_t end)
 void aspace_detach(struct aspace *as, vaddr_t start, vaddr_t end, struct list *dead)
 {
 	struct vma *v = vma_find(&as->vmas, start), *next;
+	bool piece;
 
 	for (; v && v->start < end; v = next) {
 		next = vma_next(v);
 		DEBUG_ASSERT(v->start >= start && v->end <= end);
+		piece = v->amap && amap_shared(v->amap) && !(v->flags & VMA_NEEDS_COPY);
+		if (v->amap && !piece)
+			amap_exit(v);
 		aspace_erase(as, v);
 		if (v->flags & VMA_ACCOUNT)
 			commit_release(as, vma_pages(v));
-		if (v->amap && amap_shared(v->amap) && !(v->flags & VMA_NEEDS_COPY)) {
-			/* A piece (A2): the other pieces' keys must be free to grow over these. */
-			atomic64_sub(&as->resident, amap_erase(v->amap, v->apgoff, vma_pages(v)));
+		if (piece) {
+			/* A2: the other pieces' keys must be free to grow over these. */
+			amap_erase(v->amap, v->apgoff, vma_pages(v), as);
 			amap_put(v->amap);
 			v->amap = NULL;
-		} else if (v->amap) {
-			atomic64_sub(&as->resident, v->amap->pages.count);
 		}
 		list_add_tail(&v->obj_link, dead);
 	}
@@ -435,6 +436,8 @@ static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u6
 	v->start = at;
 	v->end = at + len;
 	v->flags = (rq->flags & ~(u32)(VMA_READ | VMA_WRITE | VMA_EXEC)) | rq->prot;
+	if (v->as->lock_future)
+		v->flags |= VMA_LOCKED;
 	v->max_prot = rq->max_prot | rq->prot;
 	v->pgoff = rq->pgoff;
 	if (rq->file_bytes && rq->file_bytes < len)

@@ -46,6 +46,13 @@ void aspace_merge(struct aspace *as, vaddr_t start, vaddr_t end);
 /* Changes flags of all VMAs in [start, end), which is isolated and has no holes, and merges. */
 void aspace_set_flags(struct aspace *as, vaddr_t start, vaddr_t end, u32 clear, u32 set);
 
+/* MADV_PAGEOUT, MADV_COLD: private pages and shared memory of [start, end). 0; -EINVAL: a locked VMA; -ENOMEM: a hole
+ * (then the rest was done). Locks: take as->lock for reading. */
+int aspace_page_out(struct aspace *as, vaddr_t start, vaddr_t end);
+int aspace_cool(struct aspace *as, vaddr_t start, vaddr_t end);
+/* Reads swapped private pages of [start, end) ahead, at most `max`; returns how many. Locks: takes as->lock for reading. */
+u32 aspace_swap_in(struct aspace *as, vaddr_t start, vaddr_t end, u32 max);
+
 /* Makes the stack just above va reach it. 0 (also when nothing is to be done any more), -EFAULT: not allowed, -ENOMEM.
  * Locks: takes as->lock for writing. */
 int aspace_grow_stack(struct aspace *as, vaddr_t va);

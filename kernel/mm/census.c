@@ -397,15 +397,9 @@ static void resident_note(void *arg, const struct page_view *p)
 {
 	struct resident_pages *r = arg;
 
-	if (p->what == PAGE_ZERO)
+	if (p->what != PAGE_OBJECT)
 		return;
-	if (!p->frame) {
-		/* The number of slots, which `anon` began as, has those that are swapped out too. */
-		r->swap++;
-		r->anon -= MIN(r->anon, 1ul);
-	} else if (p->what == PAGE_PRIVATE) {
-		return;
-	} else if (p->frame->kind == FRAME_ANON) {
+	if (p->frame->kind == FRAME_ANON) {
 		r->shmem++;
 	} else {
 		r->file++;
@@ -415,14 +409,11 @@ static void resident_note(void *arg, const struct page_view *p)
 void aspace_count_resident(struct aspace *as, struct resident_pages *out)
 {
 	struct viewer w = {.fn = resident_note, .arg = out};
-	struct swap_totals swap;
 
-	commit_swap(&swap);
-	*out = (struct resident_pages){.anon = atomic64_read(&as->resident)};
+	/* The amaps' pages are counted as they come and go. */
+	*out = (struct resident_pages){.anon = atomic64_read(&as->resident), .swap = atomic64_read(&as->swapped)};
 	rwlock_read_lock(&as->lock);
 	for (w.v = vma_first(&as->vmas); w.v; w.v = vma_next(w.v)) {
-		if (swap.free < swap.total)
-			view_all_slots(&w, w.v->start, w.v->end);
 		if (w.v->obj || (w.v->flags & VMA_SPECIAL))
 			view_all_leaves(&w, w.v->start, w.v->end);
 	}

@@ -5,6 +5,7 @@
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "mm/frame.h"
+#include "mm/swap.h"
 
 #define KB_TO_PAGES(kb)   ((kb) >> (PAGE_SHIFT - 10))
 #define ADMIN_RESERVE_MAX 8192ul   /* KiB */
@@ -26,10 +27,9 @@ void commit_init(void)
 	commit_settings.user_reserve_kb = MIN(share, USER_RESERVE_MAX);
 }
 
-/* There are no swap areas yet. */
 void commit_swap(struct swap_totals *out)
 {
-	*out = (struct swap_totals){0};
+	swap_totals(out);
 }
 
 static u64 swap_pages(void)

@@ -15,6 +15,7 @@
  *	private, no slot, none      read: map the zero page; write: a new zeroed frame
  *	shared                      read: map read-only; write: AGAIN_DIRTY until the page is dirty, then map writable
  *	object's page not in        AGAIN_LOAD
+ *	private, slot with entry    the swap cache's frame comes back into the slot; not in: AGAIN_SWAP
  *
  * A read fault also maps what is present in the 64 KiB around it.
  */
@@ -29,6 +30,7 @@
 #include "mm/fault_priv.h"
 #include "mm/reclaim.h"
 #include "mm/stat.h"
+#include "mm/swap.h"
 
 #define MAX_TRIES 1000
 
@@ -141,7 +143,7 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 	pt_unlock(&v->as->pt);
 	spin_unlock(&am->lock);
 	if (old) {
-		frame_put(old);
+		swap_frame_put(old);
 	} else {
 		atomic64_inc(&v->as->resident);
 		atomic64_inc(&vm_stats.anon_frames);
@@ -167,7 +169,7 @@ static int private_copy(struct faultctx *fc, struct frame *src, struct frame *ol
 		atomic64_inc(&vm_stats.cow_copies);
 		r = slot_fill(fc, fc->va, f, old, PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
 	}
-	frame_put(src);
+	swap_frame_put(src);
 	return r;
 }
 
@@ -176,7 +178,7 @@ static int zero_write(struct faultctx *fc)
 	struct vma *v = fc->vma;
 	struct frame *f;
 
-	if (v->end - v->start >= HUGE_SIZE && !(v->flags & VMA_NOHUGE) && superpage_fits(v, fc->va) &&
+	if (!(v->flags & VMA_NOHUGE) && v->end - v->start >= HUGE_SIZE && superpage_fits(v, fc->va) &&
 		superpage_fill(fc))
 		return FAULT_DONE;
 	f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
@@ -276,9 +278,14 @@ static int fault_shared(struct faultctx *fc)
 static int fault_slot(struct faultctx *fc, struct amap *am, struct frame *f)
 {
 	struct vma *v = fc->vma;
-	bool write = fc->access == ACCESS_WRITE, own = slot_owned(v, f);
+	bool write = fc->access == ACCESS_WRITE, own;
 	int err;
 
+	if (unlikely(fc->loaded))
+		fault_swap_end(fc);
+	own = slot_owned(v, f);
+	if (write && !own && unlikely(frame_swap_cached(f)))
+		own = !(v->flags & VMA_NEEDS_COPY) && swap_cache_own(f);
 	if (write && !own) {
 		frame_get(f);
 		spin_unlock(&am->lock);
@@ -325,6 +332,13 @@ static int fault_private(struct faultctx *fc)
 	if (am) {
 		spin_lock(&am->lock);
 		f = index_get(&am->pages, vma_key(v, fc->va));
+		if (f && unlikely(slot_is_swap(f))) {
+			f = fault_swap_slot(fc, am, f);
+			if (!f) {
+				spin_unlock(&am->lock);
+				return AGAIN_SWAP;
+			}
+		}
 		if (f)
 			return fault_slot(fc, am, f);
 		spin_unlock(&am->lock);
@@ -443,6 +457,7 @@ static int fault_between(struct faultctx *fc, int again)
 	case AGAIN_GROW: r = do_grow(fc); break;
 	case AGAIN_UNSHARE: r = do_unshare(fc); break;
 	case AGAIN_LOAD: r = do_load(fc); break;
+	case AGAIN_SWAP: r = fault_swap_load(fc); break;
 	case AGAIN_DIRTY: r = do_dirty(fc); break;
 	case AGAIN_TABLE: r = pt_reserve(&fc->as->pt, fc->va, 0) ? AGAIN_MEMORY : FAULT_DONE; break;
 	case AGAIN_MEMORY: r = AGAIN_MEMORY; break;
@@ -462,6 +477,7 @@ enum fault_result fault_handle(struct aspace *as, const struct fault *f)
 	fc.access = f->access;
 	fc.memory_tries = 0;
 	fc.major = 0;
+	fc.loaded = NULL;
 	for (u32 tries = 0;; tries++) {
 		rwlock_read_lock(&as->lock);
 		r = fault_attempt(&fc);
@@ -473,9 +489,12 @@ enum fault_result fault_handle(struct aspace *as, const struct fault *f)
 			break;
 		if (tries > MAX_TRIES) {
 			pr_err("fault at %lx starts over for ever", f->addr);
-			return FAULT_BUS;
+			r = FAULT_BUS;
+			break;
 		}
 	}
+	if (unlikely(fc.loaded))
+		fault_swap_end(&fc);
 	if (unlikely(fc.major)) {
 		as->nr_faults_major++;
 		atomic64_inc(&vm_stats.faults_major);

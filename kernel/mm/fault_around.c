@@ -34,8 +34,11 @@ static void around_get(const struct faultctx *fc, vaddr_t start, u32 nr, struct 
 /* What a leaf for the slot's frame may allow at va. The locks of slots_lock are held. */
 static struct pt_page around_slot(struct vma *v, vaddr_t va, struct frame *slot)
 {
-	bool own = (v->flags & VMA_WRITE) && slot_owned(v, slot);
+	bool own;
 
+	if (slot_is_swap(slot))
+		return (struct pt_page){0};
+	own = (v->flags & VMA_WRITE) && slot_owned(v, slot);
 	if ((v->flags & VMA_EXEC) && !(atomic_read(&slot->flags) & FRAME_EXEC))
 		return (struct pt_page){0};
 	if (own)

@@ -7,7 +7,7 @@
 #include "mm/fault.h"
 
 /* Besides enum fault_result, what one attempt may answer. */
-enum { AGAIN = 100, AGAIN_GROW, AGAIN_UNSHARE, AGAIN_LOAD, AGAIN_DIRTY, AGAIN_TABLE, AGAIN_MEMORY };
+enum { AGAIN = 100, AGAIN_GROW, AGAIN_UNSHARE, AGAIN_LOAD, AGAIN_SWAP, AGAIN_DIRTY, AGAIN_TABLE, AGAIN_MEMORY };
 
 struct faultctx {
 	struct aspace *as;
@@ -15,11 +15,13 @@ struct faultctx {
 	enum access access;
 	u32 memory_tries;
 	u32 major;
+	struct frame *loaded; /* what AGAIN_SWAP brought in, kept until the slot has it. Referenced, or NULL */
 	/* set by the attempt */
 	struct vma *vma;     /* valid under as->lock */
 	struct memobj *obj;  /* AGAIN_LOAD, AGAIN_DIRTY: referenced */
 	struct frame *frame; /* AGAIN_DIRTY: referenced */
 	u64 pgoff;           /* in obj */
+	void *entry;         /* AGAIN_SWAP: what the slot held */
 };
 
 /* ---- mapping; pt->lock is held ---- */
@@ -90,6 +92,16 @@ void slots_unlock(struct vma *v, struct amap *am);
 
 /* v's amap, made if there is none. NULL: no memory. */
 struct amap *fault_amap(struct vma *v);
+
+/* ---- swap (fault_swap.c) ---- */
+
+/* The slot of fc->va holds a swap entry: puts its frame there, and returns it. NULL: it is to be read (AGAIN_SWAP).
+ * Locks: amap->lock is held. */
+struct frame *fault_swap_slot(struct faultctx *fc, struct amap *am, void *entry);
+/* Brings fc->entry in. FAULT_DONE: start over; AGAIN_MEMORY; FAULT_BUS. */
+int fault_swap_load(struct faultctx *fc);
+/* fc is done with what was loaded. */
+void fault_swap_end(struct faultctx *fc);
 
 /* ---- superpages (superpage.c) ---- */
 

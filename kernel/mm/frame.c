@@ -45,6 +45,7 @@ static struct zone {
 	u64 beyond;                            /* [lock] unreserved frames beyond the frontiers */
 	u64 reserve;                           /* user memory may not go below it, the kernel to half of it */
 	u64 low;                               /* below: reclaim while allocating */
+	u64 high;                              /* up to here the reclaim thread works */
 	u64 spare;                             /* ALLOC_SPARE may not go below it */
 	u32 batch;                             /* frames a hart's cache gets and gives at once */
 	u32 idle_reclaims;                     /* refills to skip reclaim for: the last one found nothing */
@@ -340,10 +341,19 @@ static struct frame *try_alloc(u32 order, enum frame_kind kind, u32 flags)
 	return f;
 }
 
-/* Reclaims a little ahead of need; when that found nothing, the next refills do not try. */
+u64 frame_shortage(void)
+{
+	u64 nr = READ_ONCE(zone.listed) + READ_ONCE(zone.beyond);
+
+	return nr < zone.high ? zone.high - nr : 0;
+}
+
+/* Has a little reclaimed ahead of need; when that found nothing, the next refills do not try. */
 static void reclaim_ahead(void)
 {
 	if (READ_ONCE(zone.listed) + READ_ONCE(zone.beyond) >= zone.low || reclaim_active())
+		return;
+	if (reclaim_wake())
 		return;
 	if (zone.idle_reclaims) {
 		zone.idle_reclaims--;
@@ -353,14 +363,16 @@ static void reclaim_ahead(void)
 		zone.idle_reclaims = 32;
 }
 
+#define ALLOC_NO_RECLAIM (ALLOC_ATOMIC | ALLOC_SPARE | ALLOC_NOWAIT)
+
 static NOINLINE struct frame *alloc_slow(u32 order, enum frame_kind kind, u32 flags)
 {
 	struct frame *f;
 
-	if (!(flags & (ALLOC_ATOMIC | ALLOC_SPARE)))
+	if (!(flags & ALLOC_NO_RECLAIM))
 		reclaim_ahead();
 	f = try_alloc(order, kind, flags);
-	if (f || (flags & (ALLOC_ATOMIC | ALLOC_SPARE)) || reclaim_active())
+	if (f || (flags & ALLOC_NO_RECLAIM) || reclaim_active())
 		return f;
 	for (u32 tries = 0; tries < 4 && !f; tries++) {
 		u64 got = reclaim_pages(MAX(64ul, 2ul << order));
@@ -507,6 +519,7 @@ void frame_init(void)
 	usable = zone.beyond;
 	zone.reserve = CLAMP(usable / 128, 64ul, 4096ul);
 	zone.low = zone.reserve * 2;
+	zone.high = zone.reserve * 3;
 	zone.spare = zone.low + usable / 16;
 	zone.batch = usable < 16384 ? 8 : CACHE_MAX / 2;
 	frame_wait_init();

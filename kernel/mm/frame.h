@@ -47,18 +47,22 @@ enum frame_kind {
 #define FRAME_LRU       (1u << 6) /* linked in a reclaim list */
 #define FRAME_EXEC      (1u << 7) /* instruction caches know its contents (mm/fault.c) */
 #define FRAME_BLOCK     (1u << 8) /* first frame of a 2 MiB block that is whole in some amap (mm/anon.h) */
+/* Of FRAME_ANON (mm/swap.h); there, UPTODATE, DIRTY, WRITEBACK and ERROR are about the swap area's copy. */
+#define FRAME_SWAPCACHE (1u << 12) /* in the swap cache */
+#define FRAME_READAHEAD (1u << 13) /* was read with a neighbour; nobody has asked for it yet */
+#define FRAME_RETRIED   (1u << 14) /* was written again after an error */
 
 struct frame {
 	u8 kind;             /* enum frame_kind */
 	u8 order;            /* of the block this frame heads; FRAME_INSIDE: not the first of its block */
-	u16 small;           /* user of the kind: slab objects in use, … */
+	u16 small;           /* by kind: slab objects in use; anonymous: rounds of reclaim that found it unused */
 	struct atomic flags; /* FRAME_* */
 	struct atomic refs;  /* 0: free */
 	u32 dirty_blocks;    /* file page of a block device: bit per 512-byte sector */
 	void *owner;         /* by kind */
 	u64 index;           /* by kind */
-	struct list link;    /* free list, LRU, slab list, tlb batch */
-	void *private;       /* by kind: slab free list, … */
+	struct list link;    /* free list, LRU, slab list, tlb batch, swap cache */
+	void *private;       /* by kind: slab free list, swap entry of a frame in the swap cache, … */
 	u64 spare;
 };
 
@@ -67,6 +71,8 @@ struct frame {
 #define ALLOC_ATOMIC BIT(1) /* may not sleep nor reclaim; may take the reserve */
 #define ALLOC_USER   BIT(2) /* for user memory: leaves the kernel's reserve alone */
 #define ALLOC_SPARE  BIT(3) /* only from plenty: no reclaim, and a part of RAM stays free for those who need it */
+
+#define ALLOC_NOWAIT BIT(4) /* no reclaim, and not from the reserve */
 
 #define FRAME_MAX_ORDER 10 /* largest block: 4 MiB */
 

@@ -5,10 +5,12 @@
 #include "lib/errno.h"
 #include "lib/index.h"
 #include "lib/refcount.h"
+#include "mm/anon.h"
 #include "mm/aspace.h"
 #include "mm/commit.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
+#include "mm/swap.h"
 #include "mm/tlb.h"
 
 void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner)
@@ -72,6 +74,33 @@ static void change_all(struct memobj *o, u64 first, u64 last, enum change what)
 	mutex_unlock(&o->lock);
 }
 
+static void note_accessed(void *arg, u64 page, u32 prot)
+{
+	*(bool *)arg = true;
+}
+
+bool memobj_harvest_locked(struct memobj *o, u64 first, u64 last)
+{
+	bool accessed = false;
+	struct vma *v;
+
+	mutex_assert_held(&o->lock);
+	list_for_each_entry (v, &o->mappings, obj_link) {
+		u64 from = MAX(first, v->pgoff), to = MIN(last, v->pgoff + vma_pages(v) - 1);
+		struct tlb tlb;
+
+		if (from > to)
+			continue;
+		tlb_start(&tlb, &v->as->pt);
+		pt_lock(&v->as->pt);
+		pt_harvest(&v->as->pt, v->start + ((from - v->pgoff) << PAGE_SHIFT),
+			v->start + ((to - v->pgoff + 1) << PAGE_SHIFT), &tlb, note_accessed, &accessed);
+		pt_unlock(&v->as->pt);
+		tlb_finish(&tlb);
+	}
+	return accessed;
+}
+
 void memobj_unmap_locked(struct memobj *o, u64 first, u64 last)
 {
 	change_all_locked(o, first, last, CHANGE_UNMAP);
@@ -93,9 +122,8 @@ struct shared_anon {
 	struct memobj obj;
 	struct refcount refs;
 	u64 nr_pages;
-	u64 promised; /* pages: all of them or none (mm/commit.h) */
-	struct spinlock lock;
-	struct index pages; /* [lock] struct frame *, one reference each */
+	u64 promised;    /* pages: all of them or none (mm/commit.h) */
+	struct amap *am; /* its pages, by page of the object; am->obj is us. Owned */
 };
 
 static struct shared_anon *shared_of(struct memobj *o)
@@ -110,42 +138,71 @@ static int shared_get(struct memobj *o, u64 pgoff, struct frame **out)
 
 	if (pgoff >= s->nr_pages)
 		return -EFAULT;
-	spin_lock(&s->lock);
-	f = index_get(&s->pages, pgoff);
+	spin_lock(&s->am->lock);
+	f = index_get(&s->am->pages, pgoff);
+	if (f && unlikely(slot_is_swap(f))) {
+		void *entry = f;
+
+		f = swap_cache_find(entry);
+		if (f)
+			amap_swap_in(s->am, pgoff, entry, f);
+	}
 	if (f)
 		frame_get(f);
-	spin_unlock(&s->lock);
+	spin_unlock(&s->am->lock);
 	*out = f;
 	return f ? 0 : -EAGAIN;
+}
+
+/* The slot has `old`, or nothing: a zeroed page, or what was swapped out, comes there unless someone was faster. */
+static int shared_fill(struct shared_anon *s, u64 pgoff, void *old)
+{
+	struct amap *am = s->am;
+	struct frame *f;
+	int err = 0;
+
+	if (old) {
+		err = swap_load(old, &f);
+		if (err)
+			return err;
+	} else {
+		f = frame_alloc(0, FRAME_ANON, ALLOC_ZERO | ALLOC_USER);
+		if (!f)
+			return -ENOMEM;
+	}
+	spin_lock(&am->lock);
+	if (index_get(&am->pages, pgoff) == old) {
+		if (old) {
+			amap_swap_in(am, pgoff, old, f);
+			f = NULL;
+		} else {
+			f->owner = am;
+			f->index = pgoff;
+			err = index_set(&am->pages, pgoff, f);
+			if (!err) {
+				f = NULL;
+				atomic64_inc(&vm_stats.anon_frames);
+				atomic64_inc(&vm_stats.shared_frames);
+			}
+		}
+	}
+	spin_unlock(&am->lock);
+	if (f)
+		swap_frame_put(f);
+	return err;
 }
 
 static int shared_load(struct memobj *o, u64 pgoff)
 {
 	struct shared_anon *s = shared_of(o);
-	struct frame *f;
-	int err = 0;
+	void *old;
 
 	if (pgoff >= s->nr_pages)
 		return -EFAULT;
-	f = frame_alloc(0, FRAME_ANON, ALLOC_ZERO | ALLOC_USER);
-	if (!f)
-		return -ENOMEM;
-	f->owner = s;
-	f->index = pgoff;
-	spin_lock(&s->lock);
-	if (!index_get(&s->pages, pgoff)) {
-		err = index_set(&s->pages, pgoff, f);
-		if (!err)
-			f = NULL;
-	}
-	spin_unlock(&s->lock);
-	if (f) {
-		frame_put(f); /* no memory for the slot, or another was faster */
-	} else {
-		atomic64_inc(&vm_stats.anon_frames);
-		atomic64_inc(&vm_stats.shared_frames);
-	}
-	return err;
+	spin_lock(&s->am->lock);
+	old = index_get(&s->am->pages, pgoff);
+	spin_unlock(&s->am->lock);
+	return old && !slot_is_swap(old) ? 0 : shared_fill(s, pgoff, old);
 }
 
 static int shared_sync(struct memobj *o, u64 first, u64 last)
@@ -158,11 +215,6 @@ static void shared_get_ref(struct memobj *o)
 	refcount_get(&shared_of(o)->refs);
 }
 
-static void shared_free_page(u64 key, void *entry, void *ctx)
-{
-	frame_put(entry);
-}
-
 static void shared_put_ref(struct memobj *o)
 {
 	struct shared_anon *s = shared_of(o);
@@ -170,10 +222,7 @@ static void shared_put_ref(struct memobj *o)
 	if (!refcount_put(&s->refs))
 		return;
 	DEBUG_ASSERT(list_empty(&o->mappings));
-	atomic64_sub(&vm_stats.anon_frames, s->pages.count);
-	atomic64_sub(&vm_stats.shared_frames, s->pages.count);
-	index_erase_range(&s->pages, 0, UINT64_MAX, shared_free_page, NULL);
-	index_destroy(&s->pages);
+	amap_put(s->am);
 	commit_give(s->promised);
 	kfree(s);
 }
@@ -186,18 +235,29 @@ static const struct memobj_ops shared_ops = {
 	.put_ref = shared_put_ref,
 };
 
+struct amap *memobj_amap(struct memobj *o)
+{
+	return o->ops == &shared_ops ? shared_of(o)->am : NULL;
+}
+
 struct memobj *memobj_create_shared_noreserve(u64 nr_pages)
 {
 	struct shared_anon *s = kmalloc(sizeof(*s), 0);
 
 	if (!s)
 		return NULL;
-	memobj_init(&s->obj, &shared_ops, s);
+	s->am = amap_create();
+	if (!s->am) {
+		kfree(s);
+		return NULL;
+	}
+	memobj_init(&s->obj, &shared_ops, s->am);
 	refcount_init(&s->refs, 1);
 	s->nr_pages = nr_pages;
 	s->promised = 0;
-	spin_init(&s->lock, "shared memory", RANK_PAGECACHE);
-	index_init(&s->pages);
+	spin_lock(&s->am->lock);
+	s->am->obj = &s->obj;
+	spin_unlock(&s->am->lock);
 	return &s->obj;
 }
 

@@ -60,6 +60,9 @@ void memobj_unlink(struct vma *v);
 void memobj_unmap(struct memobj *o, u64 first, u64 last);
 /* The same for reclaim, which may only try for o->lock. Locks: o->lock held. */
 void memobj_unmap_locked(struct memobj *o, u64 first, u64 last);
+/* Was any of these pages accessed through a mapping since the last call (private pages in their place included)? Clears the
+ * A bits. Locks: o->lock held. */
+bool memobj_harvest_locked(struct memobj *o, u64 first, u64 last);
 /* Takes away write permission likewise, so that the next write faults (before write-back). */
 void memobj_protect(struct memobj *o, u64 first, u64 last);
 /* True when any page is mapped (cheap, may be stale). */
@@ -70,6 +73,9 @@ static inline bool memobj_mapped(struct memobj *o)
 
 /* Shared anonymous memory of nr_pages; zero-filled on demand. NULL: no memory. Born with one reference. */
 struct memobj *memobj_create_shared(u64 nr_pages);
+/* The pages of shared anonymous memory, borrowed: slots as in mm/anon.h, locked by amap->lock. NULL: another kind of object. */
+struct amap;
+struct amap *memobj_amap(struct memobj *o);
 /* The same, not promised (MAP_NORESERVE; mm/commit.h). */
 struct memobj *memobj_create_shared_noreserve(u64 nr_pages);
 /* Pages promised with it: shared anonymous memory only. */

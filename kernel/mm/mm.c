@@ -9,8 +9,11 @@
 #include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/frame_boot.h"
+#include "mm/reclaim.h"
 #include "mm/slab.h"
 #include "mm/superpage.h"
+#include "mm/swap.h"
+#include "mm/zram.h"
 
 static void found_ram(void *arg, paddr_t start, u64 size)
 {
@@ -44,6 +47,7 @@ void mm_init(void)
 	discover_ram();
 	frame_init();
 	slab_init();
+	swap_init();
 	commit_init();
 	amap_init();
 	aspace_init();
@@ -51,4 +55,11 @@ void mm_init(void)
 	superpage_init();
 	frame_stats_read(&st);
 	pr_info("memory: %lu MiB, %lu MiB free", st.total >> (20 - PAGE_SHIFT), st.free >> (20 - PAGE_SHIFT));
+}
+
+void mm_start(void)
+{
+	reclaim_init();
+	anon_reclaim_init();
+	zram_init();
 }

@@ -7,3 +7,5 @@
  * the slab caches and the address-space caches. Called once, on the boot hart.
  */
 void mm_init(void);
+/* What needs tasks: the reclaim thread, compressed swap. After proc_init, before anything that fills memory. */
+void mm_start(void);

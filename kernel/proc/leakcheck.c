@@ -11,6 +11,7 @@
 #include "mm/frame.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
+#include "mm/swap.h"
 #include "proc/proc.h"
 #include "proc/task.h"
 #include "sync/sched.h"
@@ -69,7 +70,7 @@ static void count_owned(struct ledger *out)
 		}
 		process_put(p);
 	}
-	out->anon_frames = atomic64_read(&vm_stats.anon_frames);
+	out->anon_frames = atomic64_read(&vm_stats.anon_frames) + swap_cache_alone();
 }
 
 struct report {

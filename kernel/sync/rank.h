@@ -40,10 +40,13 @@ enum lock_rank {
 	RANK_DCACHE = 220,      /* the name cache */
 	RANK_ICACHE = 230,      /* the table of inodes in memory */
 	RANK_INODE_SPIN = 240,  /* an inode's small fields */
+	RANK_AMAPS = 300,       /* the list of all anonymous maps */
 	RANK_AMAP = 310,        /* an anonymous map's slots */
 	RANK_PAGECACHE = 320,   /* one inode's index of pages */
 	RANK_PT = 340,          /* one page table */
-	RANK_SWAP = 350,        /* the map of swap slots */
+	RANK_ZRAM_WORK = 345,   /* the buffers of compression */
+	RANK_SWAP = 350,        /* the slots and the cache of a swap area; taken by the end of writes */
+	RANK_ZRAM = 355,        /* where compressed pages are */
 	RANK_LRU = 360,         /* the lists of reclaimable frames */
 	RANK_BLOCK = 400,       /* a block device's queue */
 	RANK_VIRTIO = 410,      /* a virtqueue */

@@ -47,6 +47,9 @@ void at_dir_put(struct at_dir *d);
 /* Walks (dirfd, name) to a referenced path. `walk`: WALK_*. */
 int user_walk(int dirfd, u64 name, u32 walk, struct path *out);
 
+/* May current lock nr_pages more in memory (RLIMIT_MEMLOCK)? 0, -EPERM, -ENOMEM. sys_swap.c */
+int memlock_check(u64 nr_pages);
+
 /* An open file by descriptor, referenced; NULL: -EBADF is due. file_put when done. */
 struct file *user_file(u64 fd);
 

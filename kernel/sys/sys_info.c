@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/frame.h"
+#include "mm/swap.h"
 #include "mm/slab.h"
 #include "proc/leakcheck.h"
 #include "proc/power.h"
@@ -52,12 +53,16 @@ long sys_setdomainname(SYSCALL_ARGS)
 long sys_sysinfo(SYSCALL_ARGS)
 {
 	struct abi_sysinfo info = {.mem_unit = PAGE_SIZE, .uptime = (s64)(clock_mono_ns() / 1000000000)};
+	struct swap_totals swap;
 	struct frame_stats st;
 
 	frame_stats_read(&st);
 	sched_load(info.loads);
 	info.totalram = st.total;
 	info.freeram = st.free;
+	swap_totals(&swap);
+	info.totalswap = swap.total;
+	info.freeswap = swap.free;
 	info.procs = (u16)MIN(task_count(), 65535u);
 	return copy_to_user(uptr_make(a0), &info, sizeof(info));
 }

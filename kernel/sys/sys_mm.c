@@ -109,6 +109,11 @@ long sys_mmap(SYSCALL_ARGS)
 		return -EINVAL;
 	if (rq.pgoff + DIV_ROUND_UP(a1, PAGE_SIZE) < rq.pgoff)
 		return -EOVERFLOW;
+	if (flags & MAP_LOCKED) {
+		ret = memlock_check(DIV_ROUND_UP(a1, PAGE_SIZE));
+		if (ret < 0)
+			return ret == -ENOMEM ? -EAGAIN : ret;
+	}
 	ret = map_prepare(&rq, a4, rq.prot, flags, &held);
 	if (ret < 0)
 		return ret;
@@ -118,7 +123,7 @@ long sys_mmap(SYSCALL_ARGS)
 		file_put(held);
 	else if (rq.obj)
 		rq.obj->ops->put_ref(rq.obj);
-	if (ret >= 0 && (flags & (MAP_POPULATE | MAP_LOCKED)))
+	if (ret >= 0 && ((flags & (MAP_POPULATE | MAP_LOCKED)) || current()->as->lock_future))
 		populate((u64)ret, a1, rq.prot);
 	return ret;
 }
@@ -157,33 +162,6 @@ long sys_msync(SYSCALL_ARGS)
 	if ((a2 & ~7ul) || (a2 & 5) == 5)
 		return -EINVAL;
 	return aspace_sync(current()->as, a0, a1, (int)a2);
-}
-
-/* Pages are never swapped out: locking makes them present. */
-long sys_mlock(SYSCALL_ARGS)
-{
-	u64 start = ALIGN_DOWN(a0, PAGE_SIZE), end = ALIGN_UP(a0 + a1, PAGE_SIZE);
-
-	if (end < start)
-		return -EINVAL;
-	if (end == start)
-		return 0;
-	return user_prefault(uptr_make(start), end - start, ACCESS_READ) < 0 ? -ENOMEM : 0;
-}
-
-long sys_munlock(SYSCALL_ARGS)
-{
-	return a0 + a1 < a0 ? -EINVAL : 0;
-}
-
-long sys_mlockall(SYSCALL_ARGS)
-{
-	return a0 == 0 || (a0 & ~7ul) ? -EINVAL : 0;
-}
-
-long sys_munlockall(SYSCALL_ARGS)
-{
-	return 0;
 }
 
 long sys_mincore(SYSCALL_ARGS)

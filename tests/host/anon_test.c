@@ -1,8 +1,11 @@
-// host-sources: kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/sync/spinlock.c kernel/sync/waitq.c
+// host-sources: kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/sync/spinlock.c kernel/sync/waitq.c kernel/mm/swap.c kernel/mm/swap_cache.c kernel/mm/swap_out.c kernel/mm/anon_reclaim.c kernel/mm/tlb.c kernel/sync/mutex.c
 /* Amaps: reference counts of frames through clone, move, shift, erase; each of them with each allocation failing. */
 #include "mm/anon.h"
+#include "mm/aspace.h"
 #include "mm/stat.h"
+#include "mm/swap.h"
 #include "mm_env.h"
+#include "mm_pagetable.h"
 
 static void put_page(struct amap *am, u64 key)
 {
@@ -20,11 +23,13 @@ static struct frame *page(struct amap *am, u64 key)
 
 int main(void)
 {
+	static struct aspace as; /* counts only */
 	struct amap *a, *b = NULL;
 	u64 before;
 	u32 k;
 
 	env_start(32);
+	swap_init();
 	amap_init();
 	before = env_leaks();
 	a = amap_create();
@@ -38,7 +43,9 @@ int main(void)
 	}
 	alloc_fail_nth(0);
 	ASSERT(k > 5 && page(a, 300) == page(b, 300) && atomic_read(&page(b, 300)->refs) == 2);
-	ASSERT(amap_erase(a, 0, 301) == 101 && !page(a, 300) && page(a, 303));
+	as.resident.value = a->pages.count;
+	amap_erase(a, 0, 301, &as);
+	ASSERT(atomic64_read(&as.resident) == 333 - 100 && !page(a, 300) && page(a, 303));
 	ASSERT(atomic_read(&page(b, 300)->refs) == 1 && atomic_read(&page(b, 303)->refs) == 2);
 	for (k = 1; alloc_fail_nth(k), amap_shift(b, 4096) != 0; k++)
 		ASSERT(page(b, 300) && !page(b, 4396));

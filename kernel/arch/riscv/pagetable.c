@@ -497,13 +497,15 @@ static u64 *leaf_split(struct walk *w, u64 *slot, vaddr_t va, u32 level)
 {
 	struct frame *f = table_alloc(w->pt, ALLOC_ATOMIC);
 	vaddr_t start = ALIGN_DOWN(va, level_size(level));
-	u64 *child;
+	u64 *child, leaf;
 
 	if (!f)
 		return NULL;
 	child = frame_kva(f);
+	/* Not there for a moment: the hardware may set A and D until then, and whoever comes in between faults and waits. */
+	leaf = __atomic_exchange_n(slot, 0, __ATOMIC_RELAXED);
 	for (u64 i = 0; i < PT_ENTRIES; i++)
-		child[i] = *slot + (i << level_shift(level - 1) >> 2);
+		child[i] = leaf + (i << level_shift(level - 1) >> 2);
 	f->small = PT_ENTRIES;
 	f->index = ~0ul;
 	w->pt->nr_tables++;

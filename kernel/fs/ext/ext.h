@@ -167,6 +167,8 @@ struct ext_mapping {
 /* Locks: map_lock for reading (ext_map, ext_map_read: takes it). */
 int ext_map_locked(struct inode *inode, u32 lblk, u32 max, struct ext_mapping *m);
 int ext_map(struct inode *inode, u32 lblk, u32 max, struct ext_mapping *m);
+/* inode_ops.map_blocks; allocated but unwritten blocks are no hole. */
+int ext_map_blocks(struct inode *inode, u64 lblk, u32 max, u64 *pblk, u32 *len);
 /*
  * Allocates blocks for the hole [lblk, lblk + count); unwritten when asked for (extents only). Partial: on an error those
  * allocated before stay. Takes map_lock.

@@ -20,6 +20,16 @@ int ext_map(struct inode *inode, u32 lblk, u32 max, struct ext_mapping *m)
 	return err;
 }
 
+int ext_map_blocks(struct inode *inode, u64 lblk, u32 max, u64 *pblk, u32 *len)
+{
+	struct ext_mapping m = {0};
+	int err = ext_map(inode, (u32)lblk, max, &m);
+
+	*pblk = m.pblk;
+	*len = m.len;
+	return err;
+}
+
 u64 ext_map_limit(const struct inode *inode)
 {
 	const struct ext_fs *fs = ext_inode_fs(inode);

@@ -354,6 +354,6 @@ const struct inode_ops ext_dir_ops = {
 	.tmpfile = ext_tmpfile,
 	.setattr = ext_setattr,
 };
-const struct inode_ops ext_file_inode_ops = {.setattr = ext_setattr};
+const struct inode_ops ext_file_inode_ops = {.setattr = ext_setattr, .map_blocks = ext_map_blocks};
 const struct inode_ops ext_symlink_ops = {.readlink = ext_readlink, .setattr = ext_setattr};
 const struct inode_ops ext_special_ops = {.setattr = ext_setattr};

@@ -6,6 +6,7 @@
 #include "mm/frame.h"
 #include "mm/slab.h"
 #include "mm/stat.h"
+#include "mm/swap.h"
 #include "proc/proc.h"
 #include "proc/procfs/procfs.h"
 #include "proc/procfs/system.h"
@@ -122,6 +123,23 @@ static const struct {
 	{"thp_split_page", &vm_stats.block_splits},
 	{"thp_collapse_alloc", &vm_stats.block_joins},
 	{"superpage_maps", &vm_stats.huge_maps},
+	{"pswpin", &vm_stats.pswpin},
+	{"pswpout", &vm_stats.pswpout},
+	{"swap_ra", &vm_stats.swap_ra},
+	{"swap_ra_hit", &vm_stats.swap_ra_hit},
+	{"pgscan_anon", &vm_stats.pgscan_anon},
+	{"pgscan_file", &vm_stats.pgscan_file},
+	{"pgsteal_anon", &vm_stats.pgsteal_anon},
+	{"pgsteal_file", &vm_stats.pgsteal_file},
+	{"pgsteal_kswapd", &vm_stats.pgsteal_kswapd},
+	{"pgsteal_direct", &vm_stats.pgsteal_direct},
+	{"allocstall", &vm_stats.allocstall},
+	{"kswapd_wakes", &vm_stats.kswapd_wakes},
+	{"zram_pages", &vm_stats.zram_pages},
+	{"zram_same", &vm_stats.zram_same},
+	{"zram_bytes", &vm_stats.zram_bytes},
+	{"zram_frames", &vm_stats.zram_frames},
+	{"zram_refused", &vm_stats.zram_refused},
 	{"anon_new", &vm_stats.anon_new},
 	{"cow_copies", &vm_stats.cow_copies},
 	{"cow_reuse", &vm_stats.cow_reuse},

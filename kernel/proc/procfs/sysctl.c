@@ -125,6 +125,7 @@ struct u32_range {
 
 static struct u32_range randomize_range = {&exec_randomize, 0, 2},
 			rnd_bits_range = {&exec_mmap_rnd_bits, EXEC_RND_BITS_MIN, EXEC_RND_BITS_MAX},
+			swappiness_range = {&vm_swappiness, 0, 200},
 			mode_range = {&commit_settings.mode, OVERCOMMIT_GUESS, OVERCOMMIT_NEVER},
 			ratio_range = {&commit_settings.ratio, 0, INT32_MAX};
 
@@ -312,7 +313,11 @@ static const struct proc_entry vm_entries[] = {
 		.store = store_u32,
 		.data = &rnd_bits_range},
 	VALUE("max_map_count", "65530"), /* mm/aspace_priv.h */
-	VALUE("swappiness", "0"),
+	{.name = "swappiness",
+		.mode = S_IFREG | 0644,
+		.show = show_u32,
+		.store = store_u32,
+		.data = &swappiness_range},
 	PROC_FILE("mmap_min_addr", 0444, show_mmap_min_addr),
 	{.name = "drop_caches", .mode = S_IFREG | 0200, .store = store_drop_caches},
 };

@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "proc/proc.h"
 #include "proc/procfs/procfs.h"
 #include "proc/procfs/system.h"
@@ -164,7 +165,17 @@ int show_filesystems(struct text *t, const struct proc_node *n)
 
 int show_swaps(struct text *t, const struct proc_node *n)
 {
+	struct swap_info *info = kmalloc(sizeof(*info), 0);
+
+	if (!info)
+		return -ENOMEM;
 	text_puts(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	for (u32 i = 0; i < SWAP_MAX_AREAS; i++) {
+		if (swap_info_read(i, info))
+			text_printf(t, "%-39s %-15s %lu\t\t%lu\t\t%d\n", info->name, info->kind,
+				info->nr_slots << (PAGE_SHIFT - 10), info->used << (PAGE_SHIFT - 10), info->prio);
+	}
+	kfree(info);
 	return 0;
 }
 
