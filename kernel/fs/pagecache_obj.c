@@ -60,7 +60,10 @@ static int cache_obj_load(struct memobj *o, u64 pgoff)
 
 	if (pgoff >= cache_pages(pc))
 		return -EFAULT;
-	err = pagecache_get(pc, pgoff, &f);
+	/* Where pages are all there is, a hole that is looked at takes room. */
+	err = (pc->flags & PAGECACHE_PINNED) ? pc->ops->reserve(pc, pgoff << PAGE_SHIFT, PAGE_SIZE) : 0;
+	if (err == 0)
+		err = pagecache_get(pc, pgoff, &f);
 	if (err == 0)
 		frame_put(f);
 	return err;

@@ -47,6 +47,7 @@ static struct zone {
 	u64 low;                               /* below: reclaim while allocating */
 	u64 high;                              /* up to here the reclaim thread works */
 	u64 spare;                             /* ALLOC_SPARE may not go below it */
+	u64 hoard;                             /* so many free frames in whole 2 MiB blocks are kept for superpages */
 	u32 batch;                             /* frames a hart's cache gets and gives at once */
 	u32 idle_reclaims;                     /* refills to skip reclaim for: the last one found nothing */
 } zone;
@@ -224,11 +225,35 @@ static struct frame *buddy_take(u32 order)
 	return NULL;
 }
 
+/*
+ * The hoard: the last free blocks of 2 MiB are not broken for smaller things while there is something to reclaim. So a
+ * machine whose memory is full of cached files, which come and go page by page, still has superpages to give.
+ */
+#define ALLOC_BREAK BIT(31) /* inside this file: the hoard too, there is nothing else */
+
+/* Free frames, without the hoard. Exact with zone.lock held. */
+static u64 zone_free(void)
+{
+	u64 blocks = READ_ONCE(zone.beyond), all = READ_ONCE(zone.listed) + blocks;
+
+	for (u32 order = HUGE_ORDER; order <= FRAME_MAX_ORDER; order++)
+		blocks += READ_ONCE(zone.nr_blocks[order]) << order;
+	return all - MIN(blocks, zone.hoard);
+}
+
+/* Free frames for an allocation. [zone.lock] */
+static u64 zone_free_for(u32 order, u32 flags)
+{
+	if (order >= HUGE_ORDER || (flags & (ALLOC_ATOMIC | ALLOC_BREAK)) || reclaim_active())
+		return zone.listed + zone.beyond;
+	return zone_free();
+}
+
 /* How many free frames an allocation with these flags must leave. */
 static u64 zone_floor(u32 flags)
 {
 	if (flags & ALLOC_SPARE)
-		return zone.spare;
+		return zone.hoard ? zone.low : zone.spare;
 	if ((flags & ALLOC_ATOMIC) || reclaim_active())
 		return 0;
 	return (flags & ALLOC_USER) ? zone.reserve : zone.reserve / 2;
@@ -236,12 +261,12 @@ static u64 zone_floor(u32 flags)
 
 /* ---- the harts' caches; all with interrupts off ---- */
 
-static void cache_refill(struct frame_cache *c, u64 floor)
+static void cache_refill(struct frame_cache *c, u64 floor, u32 flags)
 {
 	u32 got = 0;
 
 	spin_lock(&zone.lock);
-	while (got < zone.batch && zone.listed + zone.beyond > floor) {
+	while (got < zone.batch && zone_free_for(0, flags) > floor) {
 		u32 order = 0;
 		struct frame *f;
 
@@ -320,12 +345,12 @@ static struct frame *try_alloc(u32 order, enum frame_kind kind, u32 flags)
 
 	if (order == 0) {
 		if (!c->nr)
-			cache_refill(c, floor);
+			cache_refill(c, floor, flags);
 		irq_restore(irq);
 		return cache_take(kind);
 	}
 	spin_lock(&zone.lock);
-	if (zone.listed + zone.beyond >= floor + (1ul << order))
+	if (zone_free_for(order, flags) >= floor + (1ul << order))
 		f = buddy_take(order);
 	spin_unlock(&zone.lock);
 	if (f) {
@@ -343,7 +368,7 @@ static struct frame *try_alloc(u32 order, enum frame_kind kind, u32 flags)
 
 u64 frame_shortage(void)
 {
-	u64 nr = READ_ONCE(zone.listed) + READ_ONCE(zone.beyond);
+	u64 nr = zone_free();
 
 	return nr < zone.high ? zone.high - nr : 0;
 }
@@ -351,7 +376,7 @@ u64 frame_shortage(void)
 /* Has a little reclaimed ahead of need; when that found nothing, the next refills do not try. */
 static void reclaim_ahead(void)
 {
-	if (READ_ONCE(zone.listed) + READ_ONCE(zone.beyond) >= zone.low || reclaim_active())
+	if (zone_free() >= zone.low || reclaim_active())
 		return;
 	if (reclaim_wake())
 		return;
@@ -374,14 +399,20 @@ static NOINLINE struct frame *alloc_slow(u32 order, enum frame_kind kind, u32 fl
 	f = try_alloc(order, kind, flags);
 	if (f || (flags & ALLOC_NO_RECLAIM) || reclaim_active())
 		return f;
+	if (zone.idle_reclaims) {
+		zone.idle_reclaims--;
+		f = try_alloc(order, kind, flags | ALLOC_BREAK);
+	}
 	for (u32 tries = 0; tries < 4 && !f; tries++) {
 		u64 got = reclaim_pages(MAX(64ul, 2ul << order));
 
 		f = try_alloc(order, kind, flags);
-		if (!got)
+		if (!got) {
+			zone.idle_reclaims = 32;
 			break;
+		}
 	}
-	return f;
+	return f ? f : try_alloc(order, kind, flags | ALLOC_BREAK);
 }
 
 static NOINLINE struct frame *alloc_zeroed_slow(u32 order, enum frame_kind kind, u32 flags)
@@ -521,6 +552,7 @@ void frame_init(void)
 	zone.low = zone.reserve * 2;
 	zone.high = zone.reserve * 3;
 	zone.spare = zone.low + usable / 16;
+	zone.hoard = ALIGN_DOWN(usable / 32, HUGE_NR_PAGES);
 	zone.batch = usable < 16384 ? 8 : CACHE_MAX / 2;
 	frame_wait_init();
 	ready = true;

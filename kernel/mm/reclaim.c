@@ -3,6 +3,7 @@
 
 #include "arch/riscv/thread.h"
 #include "lib/log.h"
+#include "mm/frame.h"
 #include "mm/stat.h"
 #include "sync/sched.h"
 #include "sync/waitq.h"
@@ -143,6 +144,13 @@ static bool settle(void)
 	return waited;
 }
 
+static void reclaim_end(u64 freed)
+{
+	atomic64_add(&vm_stats.reclaimed, freed);
+	store_release(&reclaimer, (struct task *)NULL);
+	waitq_wake_all(&reclaim_done);
+}
+
 /* Not a lock with a rank: it is entered with any sleeping locks held, and whoever is inside takes those only by trylock. */
 static u64 reclaim_run(u64 nr)
 {
@@ -155,10 +163,19 @@ static u64 reclaim_run(u64 nr)
 			return 1;
 	}
 	freed = run_shrinkers(nr);
-	atomic64_add(&vm_stats.reclaimed, freed);
-	store_release(&reclaimer, (struct task *)NULL);
-	waitq_wake_all(&reclaim_done);
+	reclaim_end(freed);
 	return freed;
+}
+
+void reclaim_files(void)
+{
+	u64 freed = 0;
+
+	wait_event(&reclaim_done, reclaim_begin());
+	/* Pages used lately go in the second round. */
+	for (u32 round = 0; round < 2; round++)
+		freed += scan_kind(RECLAIM_FILE, frame_total());
+	reclaim_end(freed);
 }
 
 u64 reclaim_pages(u64 nr)

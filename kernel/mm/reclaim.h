@@ -42,6 +42,9 @@ void reclaim_register(struct shrinker *s);
 /* Runs the shrinkers until about nr are freed; returns the number freed. Context: may sleep. */
 u64 reclaim_pages(u64 nr);
 
+/* Gives back every page of a file that can go. Context: may sleep. */
+void reclaim_files(void);
+
 /* True while the calling task is inside reclaim_pages (its allocations may take the reserve). */
 bool reclaim_active(void);
 

@@ -204,14 +204,19 @@ TEST(robust_lock_of_a_dead_thread_or_process)
 	CHECK_EQ(pthread_mutex_lock(m), EOWNERDEAD);
 	ZERO(pthread_mutex_consistent(m));
 	ZERO(pthread_mutex_unlock(m));
+	int locked[2];
+	char c;
+	OK(pipe(locked));
 	pid_t pid = OK(fork());
 	if (pid == 0) {
 		ZERO(pthread_mutex_lock(m));
+		CHECK_EQ(write(locked[1], "x", 1), 1);
 		nap_ms(30);
 		raise(SIGKILL);
 	}
-	AWAIT(pthread_mutex_trylock(m) == EBUSY || !(pthread_mutex_unlock(m), 1) || waitpid(pid, NULL, WNOHANG));
+	CHECK_EQ(read(locked[0], &c, 1), 1);
 	CHECK_EQ(pthread_mutex_lock(m), EOWNERDEAD); /* waits until the owner is killed */
+	wait_signal(pid, SIGKILL);
 }
 
 TEST(robust_list_calls)

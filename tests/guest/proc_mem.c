@@ -631,29 +631,31 @@ static void mode_always(void)
 	CHECK(anon(32l << 30, RW, MAP_SHARED) != MAP_FAILED);
 }
 
-/* 64 MiB may be promised beyond what was when it began. */
+/* 80 MiB and all swap may be promised beyond what was when it began. */
 static void mode_never(void)
 {
+	long swap = field_of("/proc/meminfo", "SwapTotal") * 1024, big = 200 * MB + swap;
+	long most = (80 * MB + swap) / 16 * 9 & ~(MB - 1); /* fits once, and not twice */
 	char *p, *q;
 
-	ERR(anon(200 * MB, RW, MAP_PRIVATE), ENOMEM);
-	ERR(anon(200 * MB, RW, MAP_PRIVATE | MAP_NORESERVE), ENOMEM);
-	ERR(anon(200 * MB, RW, MAP_SHARED), ENOMEM);
-	CHECK(sbrk(200 * MB) == (void *)-1);
+	ERR(anon(big, RW, MAP_PRIVATE), ENOMEM);
+	ERR(anon(big, RW, MAP_PRIVATE | MAP_NORESERVE), ENOMEM);
+	ERR(anon(big, RW, MAP_SHARED), ENOMEM);
+	CHECK(sbrk(big) == (void *)-1);
 	CHECK_EQ(errno, ENOMEM);
-	p = anon(200 * MB, PROT_READ, MAP_PRIVATE);
+	p = anon(big, PROT_READ, MAP_PRIVATE);
 	CHECK(p != MAP_FAILED);
-	ERR(mprotect(p, 200 * MB, RW), ENOMEM);
+	ERR(mprotect(p, big, RW), ENOMEM);
 	OK(mprotect(p, 4 * MB, RW));
 	p[0] = 1;
-	q = anon(40 * MB, RW, MAP_PRIVATE);
+	q = anon(most, RW, MAP_PRIVATE);
 	CHECK(q != MAP_FAILED);
 	ERR(fork(), ENOMEM);
-	ERR(mremap(q, 40 * MB, 200 * MB, MREMAP_MAYMOVE), ENOMEM);
-	q[40 * MB - 1] = 1;
-	OK(munmap(q, 30 * MB));
-	IN_CHILD(q[40 * MB - 1] = 2);
-	CHECK_EQ(q[40 * MB - 1], 1);
+	ERR(mremap(q, most, big, MREMAP_MAYMOVE), ENOMEM);
+	q[most - 1] = 1;
+	OK(munmap(q, most - 10 * MB));
+	IN_CHILD(q[most - 1] = 2);
+	CHECK_EQ(q[most - 1], 1);
 }
 
 TEST(overcommit_has_three_modes)

@@ -264,14 +264,14 @@ static const struct proc_dir kernel_dir = {.entries = kernel_entries, .nr = ARRA
 
 /* ---- vm/ ---- */
 
-/* Pages that can be had anew are given back; dirty ones are written first where a cache does so. */
+/* Clean pages of files are given back. Anonymous memory is no cache. */
 static int store_drop_caches(const struct proc_node *n, const char *buf)
 {
 	u64 v;
 	int err = parse_setting(buf, 1, 4, &v);
 
 	if (!err)
-		reclaim_pages(frame_total());
+		reclaim_files();
 	return err;
 }
 
