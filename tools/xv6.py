@@ -184,6 +184,13 @@ def image_stamp(image):
     return "\n".join(parts + ["%d %d" % (info.st_ino, info.st_mtime_ns)])
 
 
+def repair(image):
+    """A guest may be writing to the image that was copied: the copy is as after a power cut."""
+    done = subprocess.run(["e2fsck", "-fy", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode > 3:
+        raise machine.Problem("e2fsck cannot repair the copy of the image: %s" % done.stdout.decode(errors="replace").strip())
+
+
 def put_on_image(image):
     """The image with /xv6 on it takes the old one's place at once: a guest that runs on the old one keeps it."""
     stamp = image + ".xv6"
@@ -192,6 +199,7 @@ def put_on_image(image):
     fresh = image + ".xv6-new"
     machine.copy_sparse(image, fresh)
     try:
+        repair(fresh)
         machine.add_files(fresh, [(os.path.join(ROOT, name), "/xv6/" + name) for name in sorted(os.listdir(ROOT))])
         # mknod would make a second entry of the name.
         _, errors = machine.debugfs(fresh, ["cd /xv6", "rm console", "mknod console c 5 1"], write=True)

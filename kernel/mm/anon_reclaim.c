@@ -467,11 +467,15 @@ static void *find_entry(struct amap *am, u32 area, u64 *key)
 	return NULL;
 }
 
-/* The next entry of the area in the amap at the clock's head gets its frame, if f is that; *entry: what is wanted next. */
-static bool swap_in_step(u32 area, struct amap **in, u64 *key, void **entry, struct frame **f)
+/* Entries of the area in the amap at the clock's head get their frames, as far as the cache has them. *entry: the first that has
+ * none; NULL: the amap has no more. False: that, or it could not be locked. */
+static bool swap_in_step(u32 area, struct amap **in, u64 *key, void **entry)
 {
 	struct amap *am = clock_take();
+	struct frame *f;
 	void *found;
+
+	*entry = NULL;
 
 	if (!am)
 		return false;
@@ -479,11 +483,8 @@ static bool swap_in_step(u32 area, struct amap **in, u64 *key, void **entry, str
 		*in = am;
 		*key = 0;
 	}
-	while ((found = find_entry(am, area, key)) != NULL && found == *entry && *f) {
-		amap_swap_in(am, *key, found, *f);
-		*f = NULL;
-		*entry = NULL;
-	}
+	while ((found = find_entry(am, area, key)) != NULL && (f = swap_cache_find(found)) != NULL)
+		amap_swap_in(am, *key, found, f);
 	*entry = found;
 	clock_drop(am);
 	if (!found)
@@ -500,17 +501,14 @@ int anon_swap_in_all(u32 area)
 	int err = 0;
 
 	while (turns && !err) {
-		void *had = entry;
-
-		if (!swap_in_step(area, &in, &key, &entry, &f)) {
+		if (!swap_in_step(area, &in, &key, &entry)) {
 			turns--;
 			in = NULL;
 		}
-		if (f && (entry != had || !entry)) {
-			swap_frame_put(f); /* somebody else has taken it */
-			f = NULL;
-		}
-		if (entry && !f)
+		if (f)
+			swap_frame_put(f);
+		f = NULL;
+		if (entry)
 			err = swap_load(entry, &f);
 		if (err == -EAGAIN)
 			err = 0;

@@ -25,9 +25,10 @@
 
 static_assert(sizeof(struct frame) == 64, "struct frame is one cache line");
 
-#define CHUNK       (1ul << FRAME_MAX_ORDER)
-#define CACHE_MAX   64
-#define BATCH_ORDER 5 /* a refill breaks blocks of at most this order */
+#define CHUNK        (1ul << FRAME_MAX_ORDER)
+#define CACHE_MAX    64
+#define LIKELY_ORDER 4u /* blocks up to this one come together again when memory is reclaimed */
+#define BATCH_ORDER  5  /* a refill breaks blocks of at most this order */
 
 struct frame_cache {
 	u32 nr;
@@ -399,12 +400,15 @@ static NOINLINE struct frame *alloc_slow(u32 order, enum frame_kind kind, u32 fl
 	f = try_alloc(order, kind, flags);
 	if (f || (flags & ALLOC_NO_RECLAIM) || reclaim_active())
 		return f;
+	/* Single frames that become free make a large block only by luck: not where there are enough of them already. */
+	if (order > LIKELY_ORDER && !frame_shortage())
+		return try_alloc(order, kind, flags | ALLOC_BREAK);
 	if (zone.idle_reclaims) {
 		zone.idle_reclaims--;
 		f = try_alloc(order, kind, flags | ALLOC_BREAK);
 	}
-	for (u32 tries = 0; tries < 4 && !f; tries++) {
-		u64 got = reclaim_pages(MAX(64ul, 2ul << order));
+	for (u32 tries = 0; tries < (order > LIKELY_ORDER ? 1 : 4) && !f; tries++) {
+		u64 got = reclaim_pages(MAX(64ul, 2ul << MIN(order, LIKELY_ORDER)));
 
 		f = try_alloc(order, kind, flags);
 		if (!got) {

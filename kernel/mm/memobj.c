@@ -158,7 +158,7 @@ static int shared_get(struct memobj *o, u64 pgoff, struct frame **out)
 static int shared_fill(struct shared_anon *s, u64 pgoff, void *old)
 {
 	struct amap *am = s->am;
-	struct frame *f;
+	struct frame *f, *in;
 	int err = 0;
 
 	if (old) {
@@ -173,8 +173,9 @@ static int shared_fill(struct shared_anon *s, u64 pgoff, void *old)
 	spin_lock(&am->lock);
 	if (index_get(&am->pages, pgoff) == old) {
 		if (old) {
-			amap_swap_in(am, pgoff, old, f);
-			f = NULL;
+			in = swap_cache_find(old);
+			if (in)
+				amap_swap_in(am, pgoff, old, in);
 		} else {
 			f->owner = am;
 			f->index = pgoff;

@@ -115,7 +115,7 @@ static u64 anon_share(u64 nr)
 	want[RECLAIM_ANON] = swappiness;
 	for (u32 k = 0; k < RECLAIM_KINDS; k++)
 		want[k] = want[k] * (64 + 1024 * recent[k].taken / (recent[k].looked + 1)) + 1;
-	return nr * want[RECLAIM_ANON] / (want[RECLAIM_FILE] + want[RECLAIM_ANON]);
+	return DIV_ROUND_UP(nr * want[RECLAIM_ANON], want[RECLAIM_FILE] + want[RECLAIM_ANON]);
 }
 
 static u64 run_shrinkers(u64 nr)
@@ -127,6 +127,9 @@ static u64 run_shrinkers(u64 nr)
 
 		freed += scan_kind(RECLAIM_FILE, left - anon);
 		freed += scan_kind(RECLAIM_ANON, anon);
+		/* What the one did not have, the other may. */
+		if (pass == RECLAIM_PASSES - 1 && !freed)
+			freed = scan_kind(anon ? RECLAIM_FILE : RECLAIM_ANON, left);
 		if (pass && freed)
 			break;
 	}
@@ -214,7 +217,7 @@ static void reclaim_thread(void *arg)
 		atomic64_inc(&vm_stats.kswapd_wakes);
 		WRITE_ONCE(thread.rests, 0);
 		while (freed && frame_shortage()) {
-			freed = reclaim_run(MIN(frame_shortage(), THREAD_BATCH));
+			freed = reclaim_run(THREAD_BATCH);
 			atomic64_add(&vm_stats.pgsteal_kswapd, freed);
 			freed += settle();
 			sched_point();

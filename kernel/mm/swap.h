@@ -69,7 +69,8 @@ static inline bool frame_swap_cached(const struct frame *f)
 /* The frame of an entry, up to date and referenced; NULL: swap_load it. The caller holds the entry, or an old copy of it. */
 struct frame *swap_cache_find(void *entry);
 /*
- * Brings the page of an entry in, and a few of its neighbours: the frame, referenced, in *out. The entry may be one that
+ * Brings the page of an entry in, and a few of its neighbours: the frame, referenced, in *out. That keeps it there; whether it
+ * still is the entry's, swap_cache_find says under the lock of a slot that has the entry. The entry may be one that
  * nobody holds any more. 0; -EAGAIN: it is stale, look again; -EIO; -ENOMEM. Context: may sleep.
  */
 int swap_load(void *entry, struct frame **out);

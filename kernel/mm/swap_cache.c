@@ -330,6 +330,10 @@ int swap_load(void *entry, struct frame **out)
 			*out = f;
 			return 0;
 		}
+		if (READ_ONCE(f->private) != entry) {
+			frame_put(f); /* it was read, and has left the cache since: somebody took it, or nobody wants it */
+			continue;
+		}
 		drop_failed(f);
 		if (mine)
 			return -EIO;

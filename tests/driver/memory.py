@@ -58,7 +58,7 @@ def run_case(command, victims, patterns):
         with open(source, "w") as file:
             file.write(HOG)
         program = inside.cross(source, "hog-" + test.name, test.log)
-        done = guests.boot("(%s) 2>&1; dmesg" % command, test.log, 120, "debug", mem="64M", add=[program + ":/hog"])
+        done = guests.boot("(%s) 2>&1; dmesg" % command, test.log, 120, "debug", mem="64M", append="zram=0", add=[program + ":/hog"])
         if done.status != 0:
             raise Failed(guests.why_ended(done))
         for pattern in patterns:

@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "mm/uio.h"
 #include "mm/usercopy.h"
+#define ENV_OWN_CLOCK
 #include "mm_env.h"
 #include "disk_env.h"
 

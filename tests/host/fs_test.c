@@ -14,6 +14,7 @@
 #include "lib/errno.h"
 #include "mm/uio.h"
 #include "mm/usercopy.h"
+#define ENV_OWN_CLOCK
 #include "mm_env.h"
 
 #ifdef VITRINE_DEBUG

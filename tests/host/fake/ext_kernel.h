@@ -161,6 +161,10 @@ void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner)
 	list_init(&o->mappings);
 	mutex_init(&o->lock, "memobj", RANK_MEMOBJ);
 }
+bool memobj_harvest_locked(struct memobj *o, u64 first, u64 last)
+{
+	return false;
+}
 void memobj_unmap_locked(struct memobj *o, u64 first, u64 last)
 {
 }
