@@ -517,6 +517,10 @@ static void op_orphan(void)
 	node_put(p.node);
 }
 
+static void time_passes(void)
+{
+}
+
 static void op_reclaim(void)
 {
 	if (env_rand(3) == 0)
@@ -844,6 +848,7 @@ int main(int argc, char **argv)
 
 	if (argc > 2)
 		env_seed = strtoul(argv[2], NULL, 0);
+	env_sleeping = time_passes;
 	env_start(96);
 	disk_start();
 	fs_init();
