@@ -228,7 +228,7 @@ struct aspace *aspace_fork(struct aspace *parent)
 {
 	struct aspace *child = aspace_create();
 	struct vma *v;
-	u64 promised = 0;
+	u64 promised = 0, largest = 0;
 	int err = 0;
 
 	if (!child)
@@ -242,11 +242,13 @@ struct aspace *aspace_fork(struct aspace *parent)
 		err = fork_vma(child, v);
 		if (err)
 			break;
-		if (v->flags & VMA_ACCOUNT)
+		if (v->flags & VMA_ACCOUNT) {
 			promised += vma_pages(v);
+			largest = MAX(largest, vma_pages(v));
+		}
 	}
 	if (!err)
-		err = commit_charge(child, promised, 0);
+		err = commit_charge_all(child, promised, largest);
 	if (!err)
 		fork_write_protect(parent);
 	rwlock_write_unlock(&parent->lock);

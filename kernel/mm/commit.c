@@ -69,12 +69,12 @@ static bool within_limit(u64 total, u64 total_pages)
 	return total + reserve < allowed;
 }
 
-int commit_take(u64 nr, u64 credit, u64 total_pages)
+int commit_take(u64 nr, u64 largest, u64 credit, u64 total_pages)
 {
 	u32 mode = READ_ONCE(commit_settings.mode);
 	u64 total;
 
-	if (mode == OVERCOMMIT_GUESS && unlikely(nr > frame_total()) && nr > commit_all_memory())
+	if (mode == OVERCOMMIT_GUESS && unlikely(largest > frame_total()) && largest > commit_all_memory())
 		return -ENOMEM;
 	total = atomic64_add_return(&committed, nr);
 	if (likely(mode != OVERCOMMIT_NEVER) || nr <= credit || within_limit(total - credit, total_pages))

@@ -35,15 +35,25 @@ extern struct commit_settings commit_settings;
 
 void commit_init(void);
 
-/* Promises nr pages to somebody who has total_pages of address space; `credit` of what is promised already will be given up
- * for it. 0/-ENOMEM. */
-int commit_take(u64 nr, u64 credit, u64 total_pages);
+/* Promises nr pages, of which `largest` in one piece, to somebody who has total_pages of address space; `credit` of what is
+ * promised already will be given up for it. 0/-ENOMEM. */
+int commit_take(u64 nr, u64 largest, u64 credit, u64 total_pages);
 void commit_give(u64 nr);
 
 /* The same for an address space. Locks: as->lock held for writing, or as is not in use yet. */
 static inline int commit_charge(struct aspace *as, u64 nr, u64 credit)
 {
-	int err = commit_take(nr, credit, as->nr_pages);
+	int err = commit_take(nr, nr, credit, as->nr_pages);
+
+	if (!err)
+		as->committed += nr;
+	return err;
+}
+
+/* Many mappings at once, for a fork. */
+static inline int commit_charge_all(struct aspace *as, u64 nr, u64 largest)
+{
+	int err = commit_take(nr, largest, 0, as->nr_pages);
 
 	if (!err)
 		as->committed += nr;

@@ -271,7 +271,7 @@ struct memobj *memobj_create_shared(u64 nr_pages)
 {
 	struct memobj *o;
 
-	if (commit_take(nr_pages, 0, 0) != 0)
+	if (commit_take(nr_pages, nr_pages, 0, 0) != 0)
 		return NULL;
 	o = memobj_create_shared_noreserve(nr_pages);
 	if (o)

@@ -127,7 +127,7 @@ def why_ended(done):
     return found.group(0)[:160] if found else "the machine stopped with status %s" % done.status
 
 
-def run_set(test, programs, variant, image, limit, append=""):
+def run_set(test, programs, variant, image, limit, append="", mem=None):
     """Runs the programs in as few boots as possible: all in one, and what is left behind one that stopped the machine."""
     results, left = [], []
     for program in programs:
@@ -142,7 +142,8 @@ def run_set(test, programs, variant, image, limit, append=""):
             break
         disk = private_copy(image, test.name)
         try:
-            done = boot("%s /tests/run-all %s" % (env, " ".join(left)), test.log, limit, variant, disk=disk, append=append)
+            done = boot("%s /tests/run-all %s" % (env, " ".join(left)), test.log, limit, variant, disk=disk, mem=mem,
+                        append=append)
             seen = 0
             for label, output, status in split_frames(done.out):
                 results += frame_results(test.name, label, output, status, why_ended(done))
@@ -218,7 +219,8 @@ def tests():
     sets = [("guest.debug", "debug", "test", ["debug"], False), ("guest.release", "release", "test-ext2-1k", ["release"], True)]
     for name, variant, image, needs, quick in sets:
         yield make_set(name, variant, image, needs, programs, quick, 420, 150)
-    yield make_set("guest.isolate", "debug", "test", ["debug"], programs, False, 420, 170, "isolate=1")
+    yield make_set("guest.isolate", "debug", "test", ["debug"], programs, False, 420, 170, append="isolate=1")
+    yield make_set("guest.small", "release", "test", ["release"], programs, False, 420, 150, mem="32M")
     files = [program for program in programs if program.startswith("fs_")]
     for image in ("test-ext2", "test-1k"):
         yield make_set("fs." + image[5:], "release", image, ["release"], files, False, 180, 25)
@@ -231,9 +233,9 @@ def tests():
         yield Test(name, run, [variant, "images"], seconds=seconds + 10)
 
 
-def make_set(name, variant, image, needs, programs, quick, limit, seconds, append=""):
+def make_set(name, variant, image, needs, programs, quick, limit, seconds, append="", mem=None):
     def run(test, members):
-        return run_set(test, members, variant, image, limit, append)
+        return run_set(test, members, variant, image, limit, append, mem)
     return Test(name, run, needs + ["images"], members=programs, quick=quick, limit=limit, seconds=seconds)
 
 

@@ -13,8 +13,9 @@ static long pgaccess(const volatile void *va, long nr, void *mask)
 
 static char *small_pages(size_t nr)
 {
-	char *p = map_anon(nr * PG, PROT_READ | PROT_WRITE);
+	char *p = mmap(NULL, nr * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
+	CHECK(p != MAP_FAILED);
 	madvise(p, nr * PG, MADV_NOHUGEPAGE);
 	return p;
 }
