@@ -634,8 +634,7 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 
 /* ---- stack ---- */
 
-/* v is the VMA above va; as->lock is held. */
-static bool may_grow(struct aspace *as, struct vma *v, vaddr_t va)
+bool aspace_may_grow(struct aspace *as, const struct vma *v, vaddr_t va)
 {
 	struct vma *below = vma_prev(v);
 	/* A piece of the main stack counts from the main stack's top; another growing area from its own. */
@@ -670,7 +669,7 @@ int aspace_grow_stack(struct aspace *as, vaddr_t va)
 	rwlock_write_lock(&as->lock);
 	v = vma_find(&as->vmas, va);
 	if (v && v->start > va) {
-		err = may_grow(as, v, va) ? grow_promise(as, v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
+		err = aspace_may_grow(as, v, va) ? grow_promise(as, v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
 		if (!err)
 			aspace_resize(as, v, va, v->end);
 	}

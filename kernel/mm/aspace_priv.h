@@ -53,6 +53,8 @@ int aspace_cool(struct aspace *as, vaddr_t start, vaddr_t end);
 /* Reads swapped private pages of [start, end) ahead, at most `max`; returns how many. Locks: takes as->lock for reading. */
 u32 aspace_swap_in(struct aspace *as, vaddr_t start, vaddr_t end, u32 max);
 
+/* v, the VMA above va, is a stack that may reach down to it. Locks: as->lock held. */
+bool aspace_may_grow(struct aspace *as, const struct vma *v, vaddr_t va);
 /* Makes the stack just above va reach it. 0 (also when nothing is to be done any more), -EFAULT: not allowed, -ENOMEM.
  * Locks: takes as->lock for writing. */
 int aspace_grow_stack(struct aspace *as, vaddr_t va);

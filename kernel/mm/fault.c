@@ -384,7 +384,7 @@ static int fault_attempt(struct faultctx *fc)
 	if (unlikely(!v))
 		return FAULT_SEGV_MAP;
 	if (unlikely(v->start > fc->va))
-		return v->flags & VMA_STACK ? AGAIN_GROW : FAULT_SEGV_MAP;
+		return aspace_may_grow(fc->as, v, fc->va) ? AGAIN_GROW : FAULT_SEGV_MAP;
 	if (unlikely(!access_allowed(v, fc->access)))
 		return FAULT_SEGV_ACC;
 	if (unlikely((v->flags & VMA_SPECIAL) && !v->obj))
