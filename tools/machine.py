@@ -256,7 +256,9 @@ def command(kernel, disk, harts=2, mem="256M", append="", icount=False, extra=()
     parse_size(mem)
     if not 1 <= harts <= 512:
         raise Problem("--harts takes a number from 1 up")
-    line = [find_qemu(), "-machine", "virt", "-smp", str(1 if icount else harts),
+    # QEMU lists translated code by physical page, and walks that list at each store to such a page. Programs at random addresses
+    # leave thousands of translations of one page of libc; a small buffer, which is emptied when full, bounds them.
+    line = [find_qemu(), "-machine", "virt", "-accel", "tcg,tb-size=64", "-smp", str(1 if icount else harts),
             "-m", mem if mem[-1].isalpha() else mem + "M", "-kernel", kernel, "-no-reboot",
             "-global", "virtio-mmio.force-legacy=false"]
     line += disk.arguments() if disk else []

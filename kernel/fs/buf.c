@@ -12,6 +12,7 @@
 #include "fs/inode.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/failnth.h"
 #include "mm/reclaim.h"
 #include "sync/sched.h"
 
@@ -56,7 +57,8 @@ static NOINLINE int get_again(struct pagecache *pc, u64 pgoff, struct frame **ou
 			sched_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
 			sched_sleep(clock_mono_ns() + READ_PAUSE_NS);
 		}
-		reclaim_pages(32);
+		if (!alloc_failed_on_demand())
+			reclaim_pages(32);
 		err = pagecache_get(pc, pgoff, out);
 	}
 	return err;

@@ -251,6 +251,9 @@ void task_set_hart(struct task *t, struct runq *from, struct runq *to)
 {
 	if (from == to)
 		return;
+	/* A sleeper, or one that never ran, is no further behind than a wake would leave it: below 0 lies the far future. */
+	if (t->vruntime + SLEEPER_CREDIT_NS < from->min_vruntime)
+		t->vruntime = from->min_vruntime - SLEEPER_CREDIT_NS;
 	t->vruntime = t->vruntime - from->min_vruntime + to->min_vruntime;
 	WRITE_ONCE(t->hart, to->hart);
 }
