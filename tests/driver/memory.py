@@ -90,6 +90,22 @@ def check_block(log):
         raise Failed("process 1 is a candidate")
 
 
+# More in files than there is RAM, and then a superpage.
+FULL = ("dd if=/dev/zero of=/big bs=1M count=70 2>/dev/null; sync; cat /big /tests/* >/dev/null; "
+        "grep MemFree /proc/meminfo; /tests/superpage first_touch_brings_the_whole_region")
+
+
+def superpages_when_full(test, members):
+    """The last free blocks are not broken for cached files."""
+    done = guests.boot(FULL, test.log, 120, "debug", image="test", mem="96M", append="zram=0")
+    free = re.search(r"MemFree: +(\d+) kB", done.out)
+    if not free or int(free.group(1)) > 16384:
+        raise Failed("memory is not full: %r" % (free and free.group(0)))
+    if not re.search(r"^ok 1 first_touch_brings_the_whole_region\s*$", done.out, re.M):
+        raise Failed("no superpage: %r" % done.out[-200:])
+
+
 def tests():
     for name, command, victims, patterns in CASES:
         yield Test("memory." + name, run_case(command, victims, patterns), ["debug", "images"], seconds=10)
+    yield Test("memory.superpages_when_full", superpages_when_full, ["debug", "images"], seconds=10)
