@@ -175,23 +175,14 @@ static void blocks_cut(struct amap *am, u64 first, u64 end)
 		amap_block_break(am, key);
 }
 
-/* Blocks in [first, end) that nobody else has a part of go back whole, and their slots are empty. */
-static void blocks_put(struct amap *am, u64 first, u64 end)
+/* The slots of [first, end) are about to be emptied. */
+static void blocks_erase(struct amap *am, u64 first, u64 end)
 {
 	struct frame *f;
 
 	blocks_cut(am, first, end);
-	while (!index_empty(&am->blocks) && (f = index_next(&am->blocks, &first)) && first < end) {
-		bool last = atomic_read(&f->refs) == 1;
-
-		if (last)
-			block_forget(am, first, f);
-		else
-			index_erase(&am->blocks, first);
-		if (last && frame_put_block(f, HUGE_ORDER))
-			index_erase_range(&am->pages, first, first + HUGE_NR_PAGES, NULL, NULL);
-		first += HUGE_NR_PAGES;
-	}
+	while (!index_empty(&am->blocks) && (f = index_next(&am->blocks, &first)) && first < end)
+		block_forget(am, first, f);
 }
 
 /* Blocks go where their slots went; what finds no memory is a block no longer. */
@@ -225,7 +216,7 @@ void amap_put(struct amap *am)
 		atomic64_sub(&vm_stats.anon_frames, nr_present(am));
 		if (am->obj)
 			atomic64_sub(&vm_stats.shared_frames, nr_present(am));
-		blocks_put(am, 0, UINT64_MAX);
+		blocks_erase(am, 0, UINT64_MAX);
 		index_erase_range(&am->pages, 0, UINT64_MAX, slot_put, am);
 	}
 	index_destroy(&am->pages);
@@ -270,7 +261,7 @@ void amap_erase(struct amap *am, u64 first, u64 nr, struct aspace *as)
 	frames = nr_present(am);
 	entries = am->nr_swapped;
 	if (!index_empty(&am->pages)) {
-		blocks_put(am, first, first + nr);
+		blocks_erase(am, first, first + nr);
 		index_erase_range(&am->pages, first, first + nr, slot_put, am);
 	}
 	frames -= nr_present(am);

@@ -268,6 +268,19 @@ u64 aspace_resident(struct aspace *as)
 
 /* ---- checking ---- */
 
+/* Each block's slots hold its frames, in order. amap->lock is held. */
+static void check_blocks(const struct amap *am)
+{
+	u64 key = 0;
+	struct frame *f;
+
+	index_for_each(&am->blocks, key, f)
+	{
+		for (u64 i = 0; i < HUGE_NR_PAGES; i++)
+			ASSERT(index_get(&am->pages, key + i) == f + i && atomic_read(&f[i].refs) > 0);
+	}
+}
+
 static void check_amap(struct aspace *as, struct vma *v)
 {
 	struct amap *am = v->amap;
@@ -277,6 +290,8 @@ static void check_amap(struct aspace *as, struct vma *v)
 
 	spin_lock(&am->lock);
 	index_check(&am->pages);
+	index_check(&am->blocks);
+	check_blocks(am);
 	index_for_each(&am->pages, key, f)
 	{
 		struct pt_entry e;

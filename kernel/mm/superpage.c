@@ -1,6 +1,7 @@
 /* 2 MiB pages of private memory. See mm/superpage.h. */
 #include "mm/superpage.h"
 
+#include "lib/assert.h"
 #include "lib/cmdline.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -158,6 +159,7 @@ bool superpage_map(struct faultctx *fc, const struct amap *am)
 	f = amap_block(am, vma_key(v, start));
 	if (!f || !pt_vacant(&v->as->pt, start, HUGE_ORDER))
 		return false;
+	DEBUG_ASSERT(index_get(&am->pages, vma_key(v, fc->va)) == f + ((fc->va - start) >> PAGE_SHIFT));
 	writable = (v->flags & VMA_WRITE) && !(v->flags & VMA_NEEDS_COPY) && block_owned(f);
 	if (write && !writable)
 		return false;

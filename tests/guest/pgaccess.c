@@ -187,7 +187,7 @@ static void *toucher(void *arg)
  */
 TEST_LIMIT(no_touch_is_lost, 120)
 {
-	int rounds = test_full() ? 20000 : 4000;
+	int rounds = test_full() ? 8000 : 4000;
 	static bool before[NR_SHARED], seen[NR_SHARED];
 	uint8_t mask[NR_SHARED / 8];
 	pthread_t threads[NR_THREADS];
