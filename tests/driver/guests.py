@@ -19,7 +19,7 @@ FEATURES = {"threads", "mmap", "procfs", "pty", "tmpfs"}
 COMPLAINT = re.compile(r"(UBSAN|ubsan|undefined behaviou?r|lock rank|sleep in atomic|leaked|leak:|use after free|BUG\b|WARNING:|poison)")
 FRAME = re.compile(r"^# (begin|end) (\S+)(?: (\d+) \d+)?$")
 PANIC_STATUS = 101  # of QEMU, after a panic; leak accounting at poweroff panics too
-QUIET = 100  # seconds without a word from a guest: it hangs
+QUIET = 200  # one case may take as long on a busy machine: limits in the guest are scaled by 6
 MAX_BOOTS = 5  # a set goes on behind a program that brought the kernel down, so often
 
 
