@@ -230,11 +230,16 @@ def add_commands(host, guest):
 
 
 def add_files(image, files):
-    commands = []
+    folders, commands = [], []
     for host, guest in files:
         parts = guest.strip("/").split("/")
-        for depth in range(1, len(parts)):
-            commands.append("mkdir " + quote("/" + "/".join(parts[:depth])))
+        folders += ["/" + "/".join(parts[:depth]) for depth in range(1, len(parts))]
+    # debugfs makes a directory before it finds that the name is taken, and leaves it behind.
+    for folder in dict.fromkeys(folders):
+        out, _ = debugfs(image, ["stat " + quote(folder)])
+        if "Inode:" not in out:
+            commands.append("mkdir " + quote(folder))
+    for host, guest in files:
         commands += add_commands(host, guest)
     _, errors = debugfs(image, commands, write=True)
     # rm of what was not there and mkdir of what is are no errors here; all else is.
