@@ -236,14 +236,16 @@ static u64 chunk_evict(struct chunk *c, struct swap_batch *b)
 	for (u64 left = c->out; left; left &= left - 1) {
 		u64 key = c->first + bit_lowest(left);
 		struct frame *f = index_get(&am->pages, key);
-		void *entry = swap_batch_add(b, f);
+		void *entry;
 
+		/* Before the frame, which may be the block's first, belongs to somebody else. */
+		amap_block_drop(am, key);
+		entry = swap_batch_add(b, f);
 		if (!entry) {
 			f->owner = am;
 			WRITE_ONCE(f->small, 0); /* others first, the next time */
 			continue;
 		}
-		amap_block_drop(am, key);
 		(void)index_set(&am->pages, key, entry); /* in place of the frame: needs no memory */
 		amap_count_swap(am, key, -1);
 		nr++;
