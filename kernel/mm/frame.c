@@ -353,6 +353,9 @@ static struct frame *try_alloc(u32 order, enum frame_kind kind, u32 flags)
 	spin_lock(&zone.lock);
 	if (zone_free_for(order, flags) >= floor + (1ul << order))
 		f = buddy_take(order);
+	/* Said with the lock held: a hart that frees the buddy would take the block for a free one, and join the two. */
+	if (f)
+		f->kind = (u8)kind;
 	spin_unlock(&zone.lock);
 	if (f) {
 		for (u64 i = 1; i < 1ul << order; i++) {
@@ -488,20 +491,6 @@ void frame_split(struct frame *f, u32 order)
 	DEBUG_ASSERT(f->order == order && atomic_read(&f->refs) == 1);
 	for (u64 i = 0; i < 1ul << order; i++)
 		frame_born(&f[i], kind);
-}
-
-bool frame_put_block(struct frame *f, u32 order)
-{
-	for (u64 i = 0; i < 1ul << order; i++) {
-		if (atomic_read(&f[i].refs) != 1)
-			return false;
-		DEBUG_ASSERT(f[i].order == 0 && f[i].kind == f->kind && list_empty(&f[i].link));
-	}
-	for (u64 i = 0; i < 1ul << order; i++)
-		atomic_set(&f[i].refs, 0);
-	f->order = (u8)order;
-	frame_free(f);
-	return true;
 }
 
 /* ---- boot ---- */

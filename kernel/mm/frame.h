@@ -139,9 +139,6 @@ static inline void frame_put(struct frame *f)
 
 /* A block just allocated becomes 2^order single frames with a reference each. */
 void frame_split(struct frame *f, u32 order);
-/* The reverse: drops the only references to the 2^order single frames of an aligned block, and frees it whole. False:
- * others have references too, and nothing was done. The caller sees to it that no new ones appear. */
-bool frame_put_block(struct frame *f, u32 order);
 
 /* True when pfn is RAM whose metadata may be read. */
 bool frame_valid(pfn_t pfn);

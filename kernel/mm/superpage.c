@@ -138,7 +138,8 @@ bool superpage_fill(struct faultctx *fc)
 	}
 	frame_split(f, HUGE_ORDER);
 	if (!block_install(v, am, start, f)) {
-		(void)frame_put_block(f, HUGE_ORDER);
+		for (u64 i = 0; i < HUGE_NR_PAGES; i++)
+			frame_put(&f[i]);
 		return false;
 	}
 	atomic64_add(&v->as->resident, HUGE_NR_PAGES);
