@@ -1,5 +1,5 @@
 // host-sources: kernel/mm/fault.c kernel/mm/fault_around.c kernel/mm/superpage.c kernel/mm/aspace.c kernel/mm/commit.c kernel/mm/aspace_map.c kernel/mm/aspace_remap.c kernel/mm/aspace_advise.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/mm/swap.c kernel/mm/swap_cache.c kernel/mm/swap_out.c kernel/mm/anon_reclaim.c kernel/mm/fault_swap.c kernel/mm/aspace_swap.c
-// host-sources: kernel/arch/riscv/pagetable.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/lib/printf.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
+// host-sources: kernel/arch/riscv/pagetable.c kernel/arch/riscv/pagetable_range.c kernel/arch/riscv/pagetable_report.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/lib/printf.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
 // host-flags: -DTABLES_KEPT=4 -DHAVE_PAGETABLE -iquote tests/host/model/hooks -Wl,--wrap=frame_free
 /*
  * The reference model (docs/testing.md): all of mm/ on the real Sv39 tables, against plain arrays, with a machine

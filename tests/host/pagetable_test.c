@@ -14,6 +14,8 @@
 #define PT_INDEX_BITS 2
 #define TABLES_KEPT   4
 #include "../../kernel/arch/riscv/pagetable.c"
+#include "../../kernel/arch/riscv/pagetable_range.c"
+#include "../../kernel/arch/riscv/pagetable_report.c"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,6 +25,8 @@
 
 #include "../../kernel/arch/riscv/asid.c"
 #include "../../kernel/arch/riscv/pagetable.c"
+#include "../../kernel/arch/riscv/pagetable_range.c"
+#include "../../kernel/arch/riscv/pagetable_report.c"
 #include "../../kernel/arch/riscv/tlb.c"
 #include "../../kernel/mm/tlb.c"
 

@@ -14,27 +14,19 @@
  * changes of a root entry are made twice. No leaf lies in a root then: the
  * hardware would set A and D in one of its two copies.
  */
-#include "arch/riscv/pagetable_arch.h"
+#include "arch/riscv/pagetable_priv.h"
 
-#include "arch/riscv/pte.h"
+#include "arch/riscv/pagetable_arch.h"
 #include "arch/riscv/tlb_arch.h"
 #include "lib/assert.h"
 #include "lib/bitmap.h"
 #include "lib/errno.h"
-#include "lib/printf.h"
-#include "mm/pagetable.h"
 #include "mm/tlb.h"
-
-/* While an address space has no more tables than this, empty ones stay. The host test takes a smaller number. */
-#ifndef TABLES_KEPT
-#define TABLES_KEPT 24
-#endif
 
 /* PT_* bits are the hardware's, one place lower. */
 static_assert(PT_READ << 1 == PTE_R && PT_WRITE << 1 == PTE_W && PT_EXEC << 1 == PTE_X && PT_USER << 1 == PTE_U &&
 		PT_GLOBAL << 1 == PTE_G && PT_ACCESSED << 1 == PTE_A && PT_DIRTY << 1 == PTE_D,
 	"prot_bits shifts");
-#define PROT_MASK 0x7fu
 
 u32 pt_levels = 3;
 u64 user_end;
@@ -49,14 +41,9 @@ static u64 prot_bits(u32 prot)
 	return (u64)(prot & PROT_MASK) << 1 | PTE_V;
 }
 
-static u64 *table_of(u64 pte)
-{
-	return phys_to_kva(pte_pa(pte));
-}
-
 /* ---- tables ---- */
 
-static struct frame *table_alloc(struct pagetable *pt, u32 flags)
+struct frame *table_alloc(struct pagetable *pt, u32 flags)
 {
 	struct frame *f = frame_alloc(0, FRAME_TABLE, flags | ALLOC_ZERO);
 
@@ -67,32 +54,18 @@ static struct frame *table_alloc(struct pagetable *pt, u32 flags)
 	return f;
 }
 
-/*
- * A table above level 0 remembers in frame.index where it ever had entries: bit k stands for the k-th 64th of it. So
- * tearing down looks at little else.
- */
-#define HINT_SHIFT (PT_INDEX_BITS > 6 ? PT_INDEX_BITS - 6 : 0)
-
 static void table_hint(u64 *table, const u64 *slot)
 {
 	kva_frame(table)->index |= BIT((u64)(slot - table) >> HINT_SHIFT);
 }
 
-static NOINLINE void user_root_follow(const struct pagetable *pt, const u64 *slot)
+NOINLINE void user_root_follow(const struct pagetable *pt, const u64 *slot)
 {
 	const u64 *root = phys_to_kva(pt->root);
 	u64 *user = phys_to_kva(pt->user_root);
 
 	if (slot >= root && slot < root + PT_ENTRIES)
 		store_release(&user[slot - root], *slot);
-}
-
-/* A slot above the leaves points to another table, or to none. If it lies in the root, the user's root follows. */
-static inline void table_point(const struct pagetable *pt, u64 *slot, u64 pte)
-{
-	store_release(slot, pte);
-	if (unlikely(pt->user_root))
-		user_root_follow(pt, slot);
 }
 
 /* Hooks table `f` into an empty slot. Its zeroes are visible before it is. */
@@ -106,7 +79,6 @@ static u64 *table_hook(struct pagetable *pt, u64 *parent, u64 *slot, struct fram
 }
 
 static void all_free(struct pagetable *pt);
-static inline u64 *leaf_table(struct pagetable *pt, vaddr_t va);
 static inline void leaf_new(u64 *table, u64 *slot, u64 pte);
 
 /* isolate=1: the second root, and the two pages above user_end, which no other function here reaches. */
@@ -351,26 +323,6 @@ static int tables_replace(struct pagetable *pt, u64 *slot, vaddr_t va, u32 level
 	return 0;
 }
 
-/* The level-0 table for va. NULL: there is none, or a superpage is there. */
-static inline u64 *leaf_table(struct pagetable *pt, vaddr_t va)
-{
-	u64 *table = pt->leaf_table;
-
-	if (likely(table) && (va ^ pt->leaf_va) >> (PAGE_SHIFT + PT_INDEX_BITS) == 0)
-		return table;
-	table = phys_to_kva(pt->root);
-	for (u32 shift = level_shift(pt_levels - 1); shift > PAGE_SHIFT; shift -= PT_INDEX_BITS) {
-		u64 pte = table[va >> shift & (PT_ENTRIES - 1)];
-
-		if (unlikely((pte & (PTE_V | PTE_LEAF)) != PTE_V))
-			return NULL;
-		table = table_of(pte);
-	}
-	pt->leaf_table = table;
-	pt->leaf_va = va;
-	return table;
-}
-
 /* Into a slot that was empty; after what was written into the frame. */
 static inline void leaf_new(u64 *table, u64 *slot, u64 pte)
 {
@@ -475,330 +427,4 @@ u32 pt_map_missing(struct pagetable *pt, vaddr_t va, const struct pt_page *pages
 		mapped++;
 	}
 	return mapped;
-}
-
-/* ---- ranges ---- */
-
-enum walk_op { WALK_UNMAP, WALK_PROTECT, WALK_HARVEST };
-
-struct walk {
-	struct pagetable *pt;
-	struct tlb *tlb;
-	enum walk_op op;
-	u64 take;     /* WALK_PROTECT: PTE bits to clear */
-	vaddr_t base; /* WALK_HARVEST: page numbers count from here */
-	void (*fn)(void *arg, u64 page, u32 prot);
-	void *arg;
-	u64 nr; /* leaves changed */
-};
-
-/* Replaces a leaf by a table of smaller ones that say the same. NULL: no memory. */
-static u64 *leaf_split(struct walk *w, u64 *slot, vaddr_t va, u32 level)
-{
-	struct frame *f = table_alloc(w->pt, ALLOC_ATOMIC);
-	vaddr_t start = ALIGN_DOWN(va, level_size(level));
-	u64 *child, leaf;
-
-	if (!f)
-		return NULL;
-	child = frame_kva(f);
-	/* Not there for a moment: the hardware may set A and D until then, and whoever comes in between faults and waits. */
-	leaf = __atomic_exchange_n(slot, 0, __ATOMIC_RELAXED);
-	for (u64 i = 0; i < PT_ENTRIES; i++)
-		child[i] = leaf + (i << level_shift(level - 1) >> 2);
-	f->small = PT_ENTRIES;
-	f->index = ~0ul;
-	w->pt->nr_tables++;
-	table_point(w->pt, slot, pte_make(frame_pa(f), PTE_V));
-	tlb_note(w->tlb, start, start + level_size(level));
-	return child;
-}
-
-static void leaf_drop(struct walk *w, u64 *table, u64 *slot, vaddr_t start, vaddr_t end)
-{
-	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	kva_frame(table)->small--;
-	tlb_note(w->tlb, start, end);
-	w->nr++;
-}
-
-static void leaf_protect(struct walk *w, u64 *table, u64 *slot, vaddr_t start, vaddr_t end)
-{
-	/* With neither R nor X an entry would point to a table. */
-	if (!(*slot & ~w->take & PTE_LEAF)) {
-		leaf_drop(w, table, slot, start, end);
-		return;
-	}
-	__atomic_fetch_and(slot, ~w->take, __ATOMIC_RELAXED);
-	tlb_note(w->tlb, start, end);
-	w->nr++;
-}
-
-/* WALK_HARVEST: the pages that the accessed leaf maps in [start, end). */
-static void leaf_report(const struct walk *w, u64 pte, vaddr_t start, vaddr_t end)
-{
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-		w->fn(w->arg, (va - w->base) >> PAGE_SHIFT, (u32)(pte >> 1) & PROT_MASK);
-}
-
-static void leaf_harvest(struct walk *w, u64 *slot, vaddr_t start, vaddr_t end)
-{
-	u64 pte = __atomic_fetch_and(slot, ~PTE_A, __ATOMIC_RELAXED);
-
-	tlb_note(w->tlb, start, end);
-	leaf_report(w, pte, start, end);
-}
-
-/* Whether the walk changes a leaf at all. */
-static bool leaf_concerned(const struct walk *w, u64 pte)
-{
-	switch (w->op) {
-	case WALK_PROTECT: return (pte & w->take) != 0;
-	case WALK_HARVEST: return (pte & PTE_A) != 0;
-	default: return true;
-	}
-}
-
-static void leaf_apply(struct walk *w, u64 *table, u64 *slot, vaddr_t start, vaddr_t end)
-{
-	switch (w->op) {
-	case WALK_UNMAP: leaf_drop(w, table, slot, start, end); break;
-	case WALK_PROTECT: leaf_protect(w, table, slot, start, end); break;
-	case WALK_HARVEST: leaf_harvest(w, slot, start, end); break;
-	}
-}
-
-/* Unhooks an emptied table when it should go; its frame is freed after the flush. */
-static void table_unhook(struct walk *w, u64 *parent, u64 *slot, vaddr_t start, vaddr_t end, u64 span)
-{
-	struct frame *f = kva_frame(table_of(*slot));
-
-	if (f->small || (end - start < span && w->pt->nr_tables <= TABLES_KEPT))
-		return;
-	table_point(w->pt, slot, 0);
-	w->pt->leaf_table = NULL;
-	kva_frame(parent)->small--;
-	w->pt->nr_tables--;
-	w->tlb->tables_freed++;
-	tlb_note(w->tlb, start, end);
-	tlb_add_frame(w->tlb, f);
-}
-
-static void walk_table(struct walk *w, u64 *table, u32 level, vaddr_t start, vaddr_t end)
-{
-	u64 size = level_size(level);
-	u64 *slot = &table[level_index(start, level)];
-	const struct frame *meta = kva_frame(table);
-	vaddr_t next;
-
-	/* An emptied table ends the walk of it early. */
-	for (vaddr_t va = start; va < end && meta->small; va = next, slot++) {
-		u64 pte = *slot;
-		u64 *child = NULL;
-		vaddr_t stop;
-
-		next = ALIGN_DOWN(va, size) + size;
-		stop = next < end ? next : end;
-		if (!(pte & PTE_V))
-			continue;
-		if (pte_is_leaf(pte)) {
-			if (!leaf_concerned(w, pte))
-				continue;
-			/* Only part of it is meant: split it. Where no memory is, forget all of it, or report the same again. */
-			if (stop - va < size)
-				child = leaf_split(w, slot, va, level);
-			if (!child && stop - va == size)
-				leaf_apply(w, table, slot, va, stop);
-			else if (!child && w->op == WALK_HARVEST)
-				leaf_report(w, pte, va, stop);
-			else if (!child)
-				leaf_drop(w, table, slot, next - size, next);
-		} else {
-			child = table_of(pte);
-		}
-		if (child) {
-			walk_table(w, child, level - 1, va, stop);
-			if (w->op != WALK_HARVEST)
-				table_unhook(w, table, slot, va, stop, size);
-		}
-	}
-}
-
-static void walk_range(struct walk *w, vaddr_t start, vaddr_t end)
-{
-	spin_assert_held(&w->pt->lock);
-	if (end > user_end)
-		end = user_end;
-	if (start >= end)
-		return;
-	/* A few pages under one table, and table_unhook would keep that in any case: nothing above is looked at. */
-	if ((start ^ (end - 1)) < level_size(1) && end - start < level_size(1) && w->pt->nr_tables <= TABLES_KEPT) {
-		u64 *table = leaf_table(w->pt, start);
-
-		if (table) {
-			walk_table(w, table, 0, start, end);
-			return;
-		}
-	}
-	walk_table(w, phys_to_kva(w->pt->root), pt_levels - 1, start, end);
-}
-
-/* One page under a table that stays (table_unhook would keep it). NULL: walk. */
-static u64 *page_slot(struct pagetable *pt, vaddr_t va)
-{
-	u64 *table = pt->nr_tables <= TABLES_KEPT ? leaf_table(pt, va) : NULL;
-
-	return table ? &table[level_index(va, 0)] : NULL;
-}
-
-u64 pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb)
-{
-	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_UNMAP};
-
-	spin_assert_held(&pt->lock);
-	tlb_note_others(tlb, start, end);
-	if (end - start == PAGE_SIZE && start < user_end) {
-		u64 *slot = page_slot(pt, start);
-
-		if (slot) {
-			if (!(*slot & PTE_V))
-				return 0;
-			__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-			kva_frame(slot)->small--;
-			tlb_note(tlb, start, end);
-			return 1;
-		}
-	}
-	walk_range(&w, start, end);
-	return w.nr;
-}
-
-u64 pt_protect(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 keep, struct tlb *tlb)
-{
-	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_PROTECT};
-
-	w.take = (u64)(PT_RWX & ~keep) << 1;
-	if (w.take & PTE_R)
-		w.take |= PTE_W; /* writable needs readable */
-	tlb_note_others(tlb, start, end);
-	walk_range(&w, start, end);
-	return w.nr;
-}
-
-void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb,
-	void (*fn)(void *arg, u64 page, u32 prot), void *arg)
-{
-	struct walk w = {.pt = pt, .tlb = tlb, .op = WALK_HARVEST, .base = start, .fn = fn, .arg = arg};
-
-	walk_range(&w, start, end);
-}
-
-/* ---- reports ---- */
-
-struct printer {
-	void (*emit)(void *arg, const char *s, size_t len);
-	void *arg;
-};
-
-static void print_table(const struct printer *p, const u64 *table, u32 level, u64 entries)
-{
-	char line[96];
-
-	for (u64 i = 0; i < entries; i++) {
-		size_t n = 0;
-
-		if (!(table[i] & PTE_V))
-			continue;
-		for (u32 l = pt_levels - 1; l > level; l--)
-			n += scnprintf(line + n, sizeof(line) - n, ".. ");
-		n += scnprintf(
-			line + n, sizeof(line) - n, "..%lu: pte 0x%016lx pa 0x%016lx\n", i, table[i], pte_pa(table[i]));
-		p->emit(p->arg, line, n);
-		if (!pte_is_leaf(table[i]) && level > 0)
-			print_table(p, table_of(table[i]), level - 1, PT_ENTRIES);
-	}
-}
-
-void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg)
-{
-	struct printer p = {.emit = emit, .arg = arg};
-	char line[48];
-
-	pt_lock(pt);
-	emit(arg, line, scnprintf(line, sizeof(line), "page table 0x%016lx\n", pt->root));
-	print_table(&p, phys_to_kva(pt->root), pt_levels - 1, what == PT_PRINT_ALL ? PT_ENTRIES : PT_ENTRIES / 2);
-	pt_unlock(pt);
-}
-
-static void check_leaf(const struct pagetable *pt, u64 pte, u32 level, vaddr_t va)
-{
-	ASSERT((pte_pa(pte) & (level_size(level) - 1)) == 0);
-	/* The two pages of isolate_create: neither for the user nor for the functions above. */
-	if (va >= user_end) {
-		ASSERT(pt->user_root && level == 0);
-		ASSERT(pte == (va == user_end ? pte_make(pt_trapframe, PTE_TRAPFRAME)
-					      : pte_make(pt_trampoline, PTE_TRAMPOLINE)));
-		return;
-	}
-	ASSERT((pte & PTE_U) && !(pte & PTE_G));
-	ASSERT(!(pte & PTE_W) || (pte & PTE_R));
-#if defined(VITRINE_DEBUG) || defined(HOST_TEST)
-	ASSERT((pte & (PTE_W | PTE_X)) != (PTE_W | PTE_X) || pt->wx_asked);
-#endif
-}
-
-/* Returns the number of tables from here on down. */
-static u64 check_table(const struct pagetable *pt, const u64 *table, u32 level, u64 entries, vaddr_t va)
-{
-	const struct frame *f = kva_frame(table);
-	u64 valid = 0, tables = 1;
-
-	ASSERT(f->kind == FRAME_TABLE && f->owner == pt && atomic_read(&f->refs) == 1);
-	for (u64 i = 0; i < entries; i++, va += level_size(level)) {
-		u64 pte = table[i];
-
-		if (!(pte & PTE_V)) {
-			ASSERT(pte == 0);
-			continue;
-		}
-		valid++;
-		ASSERT(level == 0 || (f->index & BIT(i >> HINT_SHIFT)));
-		if (!pte_is_leaf(pte)) {
-			ASSERT(level > 0 && !(pte & (PTE_U | PTE_G | PTE_A | PTE_D)));
-			tables += check_table(pt, table_of(pte), level - 1, PT_ENTRIES, va);
-			continue;
-		}
-		check_leaf(pt, pte, level, va);
-	}
-	ASSERT(valid == f->small);
-	return tables;
-}
-
-/* The user's root: the same tables in the user half, and nothing of the kernel's. Returns the tables that it adds. */
-static u64 check_user_root(struct pagetable *pt)
-{
-	const u64 *root = phys_to_kva(pt->root), *user = phys_to_kva(pt->user_root);
-	const struct frame *f = kva_frame(user);
-	const u64 *table = leaf_table(pt, user_end);
-
-	ASSERT(table && table[level_index(user_end, 0)] && table[level_index(user_end + PAGE_SIZE, 0)]);
-	ASSERT(f->kind == FRAME_TABLE && f->owner == pt && atomic_read(&f->refs) == 1);
-	for (u64 i = 0; i < PT_ENTRIES; i++) {
-		ASSERT(user[i] == (i < PT_ENTRIES / 2 ? root[i] : 0));
-		ASSERT(!pte_is_leaf(user[i]));
-	}
-	return 1;
-}
-
-void pt_check(struct pagetable *pt)
-{
-	u64 tables;
-
-	pt_lock(pt);
-	ASSERT((pt->user_root != 0) == (pt_trampoline != 0));
-	tables = check_table(pt, phys_to_kva(pt->root), pt_levels - 1, PT_ENTRIES / 2, 0);
-	if (pt->user_root)
-		tables += check_user_root(pt);
-	ASSERT(tables == pt->nr_tables);
-	pt_unlock(pt);
 }
