@@ -6,6 +6,7 @@
 #include "arch/riscv/boot.h"
 #include "arch/riscv/irq.h"
 #include "arch/riscv/paging.h"
+#include "arch/riscv/trace.h"
 #include "dev/dev.h"
 #include "fs/fs.h"
 #include "lib/cmdline.h"
@@ -57,6 +58,7 @@ noreturn void kernel_main(void)
 	ram_find();               /* before anything allocates */
 	paging_init();            /* the final kernel table: from here on, W^X and guard pages */
 	mm_init();                /* frames, slabs: kmalloc works */
+	trace_start_hart(this_hart());
 	paging_freeze();          /* process tables may now copy the kernel half */
 	machine_init(&boot_fdt);  /* an exit status for a panic */
 	proc_init();              /* this context becomes a task: sleeping locks work */

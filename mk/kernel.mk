@@ -32,8 +32,10 @@ ifneq ($(shell $(KERNEL_CC) -march=$(KERNEL_ARCH) -mabi=lp64 $(GUARD_FLAGS) -x c
 GUARD_FLAGS := -fno-stack-protector
 endif
 
+# 0: without the rings of events (arch/riscv/trace.h).
+TRACE ?= 1
 KERNEL_FLAGS := -march=$(KERNEL_ARCH) -mabi=lp64 -mcmodel=medany -g -ffreestanding -nostdlib -fno-pic \
-	-I$(O)/generated -Ikernel -ffile-prefix-map=$(CURDIR)=.
+	-I$(O)/generated -Ikernel -ffile-prefix-map=$(CURDIR)=. -DTRACE=$(TRACE)
 KERNEL_CFLAGS := -std=gnu17 -O2 $(KERNEL_FLAGS) -nostdinc -isystem $(shell $(KERNEL_CC) -print-file-name=include) \
 	-fno-omit-frame-pointer -fno-strict-aliasing -fno-common \
 	-fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks -ffunction-sections -fdata-sections \

@@ -40,6 +40,7 @@ typedef u64 pfn_t;   /* a physical frame number: paddr >> PAGE_SHIFT */
 #define ALIGNED(n)              __attribute__((aligned(n)))
 #define ALWAYS_INLINE           inline __attribute__((always_inline))
 #define NOINLINE                __attribute__((noinline))
+#define NO_CANARY               __attribute__((no_stack_protector)) /* hot, and has no array */
 #define COLD                    __attribute__((cold))
 #define UNUSED                  __attribute__((unused))
 #define MUST_CHECK              __attribute__((warn_unused_result))

@@ -20,6 +20,7 @@
  * Locks: clock.lock (RANK_AMAPS) → amap->lock → pt->lock; obj->lock by trylock only. Never as->lock: whoever wants memory may
  * hold it.
  */
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/bitmap.h"
 #include "lib/errno.h"
@@ -251,6 +252,8 @@ static u64 chunk_evict(struct chunk *c, struct swap_batch *b)
 		nr++;
 	}
 	atomic64_add(&vm_stats.pgsteal_anon, nr);
+	if (nr)
+		trace_note(TRACE_SWAP_OUT, 0, c->first, nr, (u64)am, 0);
 	return nr;
 }
 

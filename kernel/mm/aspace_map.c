@@ -2,6 +2,7 @@
  * Changing the set of VMAs: mmap, munmap, mprotect, brk, stack growth. Each is: prepare
  * (allocate, cut at the edges: may fail), then commit (cannot).
  */
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/checked.h"
 #include "lib/errno.h"
@@ -325,6 +326,7 @@ int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 	if (!err) {
 		aspace_unhook(as, start, end);
 		aspace_detach(as, start, end, &dead);
+		trace_note(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
 	}
 	rwlock_write_unlock(&as->lock);
 	aspace_release(&dead);
@@ -467,6 +469,7 @@ static long map_locked(struct aspace *as, struct vma *v, const struct map_reques
 	}
 	fill_vma(v, rq, (vaddr_t)at, len);
 	v->flags |= account;
+	trace_note(TRACE_MAP, v->flags & (VMA_READ | VMA_WRITE | VMA_EXEC), v->start, len >> PAGE_SHIFT, 0, v->flags);
 	aspace_insert(as, v);
 	aspace_merge(as, v->start, v->end);
 	return at;
@@ -588,6 +591,7 @@ int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
 	}
 	take_permissions(as, start, end, had, prot);
 	aspace_set_flags(as, start, end, VMA_READ | VMA_WRITE | VMA_EXEC, prot);
+	trace_note(TRACE_PROTECT, prot, start, (end - start) >> PAGE_SHIFT, 0, 0);
 out_unlock:
 	rwlock_write_unlock(&as->lock);
 	return err;
@@ -670,8 +674,11 @@ int aspace_grow_stack(struct aspace *as, vaddr_t va)
 	v = vma_find(&as->vmas, va);
 	if (v && v->start > va) {
 		err = aspace_may_grow(as, v, va) ? grow_promise(as, v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
-		if (!err)
+		if (!err) {
+			trace_note(TRACE_MAP, v->flags & (VMA_READ | VMA_WRITE | VMA_EXEC), va, (v->start - va) >> PAGE_SHIFT,
+				0, v->flags);
 			aspace_resize(as, v, va, v->end);
+		}
 	}
 	rwlock_write_unlock(&as->lock);
 	return err;

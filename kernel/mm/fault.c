@@ -22,6 +22,7 @@
 #include "mm/fault.h"
 
 #include "arch/riscv/arch.h"
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "lib/log.h"
@@ -90,13 +91,15 @@ void slots_unlock(struct vma *v, struct amap *am)
 		spin_unlock(&am->lock);
 }
 
-NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
+NOINLINE u64 leaf_unhook(struct vma *v, vaddr_t va)
 {
+	u64 was = pt_raw(&v->as->pt, va);
 	struct tlb tlb;
 
 	tlb_start(&tlb, &v->as->pt);
 	pt_unmap(&v->as->pt, va, va + PAGE_SIZE, &tlb);
 	tlb_finish(&tlb);
+	return was;
 }
 
 /* The slot of va, which holds `old` or nothing, gets f. 0, AGAIN or AGAIN_MEMORY. amap->lock held. */
@@ -123,6 +126,7 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 {
 	struct vma *v = fc->vma;
 	struct amap *am = fault_amap(v);
+	u64 was = 0;
 	int err;
 
 	if (!am) {
@@ -138,9 +142,11 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 	}
 	pt_lock(&v->as->pt);
 	if (old || v->obj || (v->flags & VMA_ZERO_SEEN))
-		leaf_unhook(v, va);
+		was = leaf_unhook(v, va);
 	err = map_leaf(v, va, f, leaf_prot(v, v->flags & VMA_WRITE) | used);
 	pt_unlock(&v->as->pt);
+	if (was)
+		trace_leaf_was(was);
 	spin_unlock(&am->lock);
 	if (old) {
 		swap_frame_put(old);
@@ -167,6 +173,7 @@ static int private_copy(struct faultctx *fc, struct frame *src, struct frame *ol
 		}
 		sync_code(v, f);
 		atomic64_inc(&vm_stats.cow_copies);
+		trace_fault_how(old ? FAULT_HOW_COW : FAULT_HOW_FILE_COPY);
 		r = slot_fill(fc, fc->va, f, old, PT_ACCESSED | (fc->access == ACCESS_WRITE ? PT_DIRTY : 0));
 	}
 	swap_frame_put(src);
@@ -179,12 +186,15 @@ static int zero_write(struct faultctx *fc)
 	struct frame *f;
 
 	if (!(v->flags & VMA_NOHUGE) && v->end - v->start >= HUGE_SIZE && superpage_fits(v, fc->va) &&
-		superpage_fill(fc))
+		superpage_fill(fc)) {
+		trace_fault_how(FAULT_HOW_HUGE);
 		return FAULT_DONE;
+	}
 	f = frame_alloc(0, FRAME_ANON, ALLOC_USER | ALLOC_ZERO);
 	if (!f)
 		return AGAIN_MEMORY;
 	atomic64_inc(&vm_stats.anon_new);
+	trace_fault_how(FAULT_HOW_ANON);
 	return slot_fill(fc, fc->va, f, NULL, PT_ACCESSED | PT_DIRTY);
 }
 
@@ -194,6 +204,7 @@ static int zero_read(struct faultctx *fc)
 	struct amap *am;
 	int r = FAULT_DONE;
 
+	trace_fault_how(FAULT_HOW_ZERO);
 	sync_code(v, zero_frame);
 	__atomic_fetch_or(&v->flags, VMA_ZERO_SEEN, __ATOMIC_RELAXED);
 	am = slots_lock(v);
@@ -232,6 +243,7 @@ static int object_map(struct faultctx *fc, struct frame *f, bool writable)
 	struct amap *am;
 	int r = AGAIN;
 
+	trace_fault_how(vma_private(v) ? FAULT_HOW_FILE : FAULT_HOW_SHARED);
 	sync_code(v, f);
 	am = slots_lock(v);
 	if (f->owner != v->obj->owner || (am && index_get(&am->pages, vma_key(v, fc->va))))
@@ -281,8 +293,11 @@ static int fault_slot(struct faultctx *fc, struct amap *am, struct frame *f)
 	bool write = fc->access == ACCESS_WRITE, own;
 	int err;
 
-	if (unlikely(fc->loaded))
+	trace_fault_how(write ? FAULT_HOW_REUSE : FAULT_HOW_PRESENT);
+	if (unlikely(fc->loaded)) {
+		trace_fault_how(FAULT_HOW_SWAP);
 		fault_swap_end(fc);
+	}
 	own = slot_owned(v, f);
 	if (write && !own && unlikely(frame_swap_cached(f)))
 		own = !(v->flags & VMA_NEEDS_COPY) && swap_cache_own(f);
@@ -359,6 +374,7 @@ static int fault_usyscall(struct faultctx *fc)
 
 	if (!f)
 		return AGAIN_MEMORY;
+	trace_fault_how(FAULT_HOW_USYSCALL);
 	pt_lock(&fc->as->pt);
 	err = map_leaf(fc->vma, fc->va, f, leaf_prot(fc->vma, false) | PT_ACCESSED);
 	pt_unlock(&fc->as->pt);
@@ -465,7 +481,7 @@ static int fault_between(struct faultctx *fc, int again)
 	return r == AGAIN_MEMORY ? do_memory(fc) : r;
 }
 
-enum fault_result fault_handle(struct aspace *as, const struct fault *f)
+NO_CANARY enum fault_result fault_handle(struct aspace *as, const struct fault *f)
 {
 	struct faultctx fc;
 	int r;

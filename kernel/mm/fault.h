@@ -17,6 +17,22 @@ struct fault {
 	vaddr_t pc;    /* for reports */
 };
 
+/* How a fault was answered, for traces. */
+enum fault_how {
+	FAULT_HOW_NONE,      /* it was not, or another thread was faster */
+	FAULT_HOW_ZERO,      /* read: the shared page of zeroes */
+	FAULT_HOW_ANON,      /* first write: a new page of zeroes */
+	FAULT_HOW_HUGE,      /* first write: a new 2 MiB block */
+	FAULT_HOW_COW,       /* write to a page that others see too: copied */
+	FAULT_HOW_REUSE,     /* write to a page that nobody else sees any more: made writable */
+	FAULT_HOW_PRESENT,   /* read of a page that is there: mapped again */
+	FAULT_HOW_FILE,      /* a file's page, read-only */
+	FAULT_HOW_FILE_COPY, /* write to a private mapping of a file, or its last page: copied */
+	FAULT_HOW_SHARED,    /* a page of a shared mapping */
+	FAULT_HOW_SWAP,      /* it was in swap */
+	FAULT_HOW_USYSCALL,  /* the page shared with the kernel */
+};
+
 enum fault_result {
 	FAULT_DONE,     /* try the instruction again */
 	FAULT_SEGV_MAP, /* nothing is mapped there: SIGSEGV, SEGV_MAPERR */

@@ -15,7 +15,9 @@
 
 #include "arch/riscv/arch.h"
 #include "arch/riscv/irq.h"
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
+#include "lib/layout.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/frame_boot.h"
@@ -52,6 +54,14 @@ static struct zone {
 	u32 batch;                             /* frames a hart's cache gets and gives at once */
 	u32 idle_reclaims;                     /* refills to skip reclaim for: the last one found nothing */
 } zone;
+
+/* Free frames are those in lists, those in caches, and those beyond the frontiers. */
+LAYOUT_IS_ADDRESS(zone);
+LAYOUT_IS_FIELD(zone, listed);
+LAYOUT_IS_FIELD(zone, beyond);
+LAYOUT_IS_ADDRESS(caches);
+LAYOUT_IS_STRUCT(frame_cache);
+LAYOUT_IS_FIELD(frame_cache, nr);
 
 static bool ready;
 
@@ -285,6 +295,7 @@ static void cache_refill(struct frame_cache *c, u64 floor, u32 flags)
 		}
 		got += 1u << order;
 	}
+	trace_note(TRACE_ALLOC, 0, zone.listed + zone.beyond, got, 0, 0);
 	spin_unlock(&zone.lock);
 }
 
@@ -300,6 +311,7 @@ static void cache_drain(struct frame_cache *c, u32 keep)
 		f->kind = FRAME_FREE;
 		buddy_insert(bank_find(frame_pfn(f)), f, 0);
 	}
+	trace_note(TRACE_FREE, 0, zone.listed + zone.beyond, give, 0, 0);
 	spin_unlock(&zone.lock);
 	for (u32 i = 0; i < keep; i++)
 		c->slot[i] = c->slot[give + i];
@@ -375,6 +387,11 @@ u64 frame_shortage(void)
 	u64 nr = zone_free();
 
 	return nr < zone.high ? zone.high - nr : 0;
+}
+
+bool frame_short(void)
+{
+	return READ_ONCE(zone.listed) + READ_ONCE(zone.beyond) < zone.low;
 }
 
 /* Has a little reclaimed ahead of need; when that found nothing, the next refills do not try. */

@@ -113,6 +113,9 @@ bool pt_vacant(struct pagetable *pt, vaddr_t va, u32 order);
 /* The translation of va, or -ENOENT. Locks: caller holds pt->lock. */
 int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out);
 
+/* The entry for va as the machine has it, 0 for none: for traces. Locks: caller holds pt->lock. */
+u64 pt_raw(struct pagetable *pt, vaddr_t va);
+
 /* Visits every leaf of [start, end) in order: fn(arg, va, nr_pages, e) gets the part of it that lies in the range, and e as
  * pt_query(va) would say. It ends early when fn returns false. Returns where to go on, `end` when all was visited.
  * Locks: caller holds pt->lock; fn may not sleep. */

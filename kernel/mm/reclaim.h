@@ -54,6 +54,8 @@ void reclaim_init(void);
 bool reclaim_wake(void);
 /* Implemented by frame.c: how many free frames are missing to the high watermark. */
 u64 frame_shortage(void);
+/* So little is free that one who needs memory may be without hope. */
+bool frame_short(void);
 
 /* /proc/sys/vm/swappiness: 0 ... 200. */
 extern u32 vm_swappiness;

@@ -1,6 +1,7 @@
 /* 2 MiB pages of private memory. See mm/superpage.h. */
 #include "mm/superpage.h"
 
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/cmdline.h"
 #include "lib/errno.h"
@@ -145,6 +146,7 @@ bool superpage_fill(struct faultctx *fc)
 	atomic64_add(&v->as->resident, HUGE_NR_PAGES);
 	atomic64_add(&vm_stats.anon_frames, HUGE_NR_PAGES);
 	atomic64_inc(&vm_stats.block_new);
+	trace_note(TRACE_HUGE_MAKE, 0, start, HUGE_NR_PAGES, 0, frame_pa(f));
 	return true;
 }
 
@@ -256,6 +258,7 @@ static int region_gather(struct vma *v, vaddr_t start, u32 flags)
 		done++;
 	if (done == HUGE_NR_PAGES && region_seal(v, first, f)) {
 		atomic64_inc(&vm_stats.block_joins);
+		trace_note(TRACE_HUGE_MAKE, 1, start, HUGE_NR_PAGES, 0, frame_pa(f));
 		return 0;
 	}
 	for (u64 i = done; i < HUGE_NR_PAGES; i++)

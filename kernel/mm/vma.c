@@ -38,14 +38,11 @@ void vma_tree_init(struct vma_tree *t)
 	t->last = NULL;
 }
 
-struct vma *vma_find(struct vma_tree *t, vaddr_t addr)
+struct vma *vma_search(struct vma_tree *t, vaddr_t addr)
 {
-	struct vma *best = READ_ONCE(t->last);
+	struct vma *best = NULL;
 	struct tree_node *n;
 
-	if (likely(best) && addr >= best->start && addr < best->end)
-		return best;
-	best = NULL;
 	for (n = t->tree.root; n;) {
 		struct vma *v = node_vma(n);
 
@@ -62,21 +59,6 @@ struct vma *vma_find(struct vma_tree *t, vaddr_t addr)
 		}
 	}
 	return best;
-}
-
-struct vma *vma_next(const struct vma *v)
-{
-	return tree_entry_or_null(tree_next(&v->node), struct vma, node);
-}
-
-struct vma *vma_prev(const struct vma *v)
-{
-	return tree_entry_or_null(tree_prev(&v->node), struct vma, node);
-}
-
-struct vma *vma_first(const struct vma_tree *t)
-{
-	return tree_entry_or_null(tree_first(&t->tree), struct vma, node);
 }
 
 void vma_insert(struct vma_tree *t, struct vma *v)

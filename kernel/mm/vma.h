@@ -65,7 +65,13 @@ struct vma_tree {
 void vma_tree_init(struct vma_tree *t);
 
 /* The first VMA that ends beyond addr (it may begin beyond it too), or NULL. */
-struct vma *vma_find(struct vma_tree *t, vaddr_t addr);
+struct vma *vma_search(struct vma_tree *t, vaddr_t addr);
+static inline struct vma *vma_find(struct vma_tree *t, vaddr_t addr)
+{
+	struct vma *last = READ_ONCE(t->last);
+
+	return likely(last) && addr >= last->start && addr < last->end ? last : vma_search(t, addr);
+}
 /* The VMA that contains addr, or NULL. */
 static inline struct vma *vma_at(struct vma_tree *t, vaddr_t addr)
 {
@@ -74,9 +80,18 @@ static inline struct vma *vma_at(struct vma_tree *t, vaddr_t addr)
 	return v && v->start <= addr ? v : NULL;
 }
 /* The neighbours in order, or NULL. */
-struct vma *vma_next(const struct vma *v);
-struct vma *vma_prev(const struct vma *v);
-struct vma *vma_first(const struct vma_tree *t);
+static inline struct vma *vma_next(const struct vma *v)
+{
+	return tree_entry_or_null(tree_next(&v->node), struct vma, node);
+}
+static inline struct vma *vma_prev(const struct vma *v)
+{
+	return tree_entry_or_null(tree_prev(&v->node), struct vma, node);
+}
+static inline struct vma *vma_first(const struct vma_tree *t)
+{
+	return tree_entry_or_null(tree_first(&t->tree), struct vma, node);
+}
 
 /* start and end are set; the place must be free. */
 void vma_insert(struct vma_tree *t, struct vma *v);

@@ -8,6 +8,7 @@
  *   5  commit: cannot fail
  */
 #include "arch/riscv/arch.h"
+#include "arch/riscv/trace.h"
 #include "dev/tty.h"
 #include "fs/path.h"
 #include "lib/cmdline.h"
@@ -167,6 +168,7 @@ static void take_leadership(struct process *p)
 	t->pid = old->pid;
 	old->pid = own; /* dropped with it */
 	t->tid = p->pid;
+	t->thread.trace_id = (u32)t->tid;
 	pid_attach(t->pid, t);
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	task_put(old); /* the table's */
@@ -289,6 +291,7 @@ static void exec_commit(struct exec *e)
 	p->exit_signal = SIGCHLD;
 	task_set_name(t, base ? base + 1 : e->name);
 	p->execed = 1;
+	trace_note(TRACE_EXEC, 0, (u64)t->as, 0, 0, 0);
 	thread_start_user(&t->thread, e->entry, e->sp);
 }
 

@@ -9,6 +9,7 @@
  */
 #include "arch/riscv/arch.h"
 #include "arch/riscv/irq.h"
+#include "arch/riscv/trace.h"
 #include "dev/tty.h"
 #include "fs/file.h"
 #include "fs/path.h"
@@ -353,6 +354,7 @@ static noreturn void task_exit(int code)
 	bool last;
 
 	lockcheck_none_held("exit");
+	trace_note(TRACE_EXIT, 0, 0, (u32)code, 0, 0);
 	last = exit_begin(t, code);
 	if (last)
 		exit_process(t->proc, t->proc->group_exit ? (int)t->proc->group_exit_code : code);

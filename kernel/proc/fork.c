@@ -6,6 +6,7 @@
  * but by a signal that came meanwhile; 4 the child is started.
  */
 #include "arch/riscv/arch.h"
+#include "arch/riscv/trace.h"
 #include "fs/file.h"
 #include "fs/path.h"
 #include "lib/err.h"
@@ -318,6 +319,7 @@ static int publish(struct fork *f)
 	if (err == 0) {
 		task_get(f->child); /* for the table */
 		pid_attach(f->child->pid, f->child);
+		trace_note(TRACE_FORK, 0, (u64)f->child, (u64)f->child->tid, 0, 0);
 	}
 	spin_unlock(&me->siglock);
 	spin_unlock_irqrestore(&tasks_lock, flags);

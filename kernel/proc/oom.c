@@ -4,7 +4,8 @@
  * A page fault for which reclaim found nothing asks oom_kill() and waits. A thread of its own decides: it holds no locks, so it may
  * look into every address space, and requests that come at the same time are one.
  *
- *	1  A process that is dying and still has memory: that comes free by itself. Nobody else is killed.
+ *	1  A process that is dying and still has memory: that comes free by itself. Nobody else is killed. Nor is anybody when
+ *	   memory came free since somebody asked.
  *	2  Otherwise the process with the most badness: pages in RAM and in swap and page tables, plus oom_score_adj thousandths of
  *	   all memory. Never process 1, nor kernel threads, nor who has oom_score_adj -1000.
  *	3  It gets SIGKILL, and so does who shares its memory; one block of log lines says why.
@@ -288,6 +289,9 @@ static void oom_decide(void)
 		process_put(p);
 		return;
 	}
+	/* Who asked while the victim before was still to die may try again: nobody else needs to. */
+	if (!frame_short())
+		return;
 	nr = candidates_collect(worst);
 	report_memory();
 	if (!nr)

@@ -3,6 +3,7 @@
 
 #include "lib/err.h"
 #include "lib/errno.h"
+#include "lib/layout.h"
 #include "mm/slab.h"
 #include "proc/proc.h"
 #include "proc/task.h"
@@ -10,6 +11,7 @@
 
 static struct spinlock pid_lock = SPINLOCK_INIT("pids", RANK_PIDMAP);
 static struct index pids = INDEX_INIT;
+LAYOUT_IS_ADDRESS(pids); /* of struct pid, by number */
 static int pid_last = 1; /* 1 is init's, asked for by number */
 static struct slab_cache *pid_cache;
 int pid_max = PID_MAX_DEFAULT;

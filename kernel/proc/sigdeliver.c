@@ -328,8 +328,6 @@ void user_return_work(struct trapframe *tf)
 
 	if (work & THREAD_RESCHED)
 		sched_run();
-	if (work & THREAD_TRACE)
-		__atomic_fetch_and(&current_thread()->work, ~THREAD_TRACE, __ATOMIC_RELAXED);
 	if (work & THREAD_SIGNAL) {
 		if (current_process())
 			signal_work(tf);

@@ -128,7 +128,7 @@ static int lock_common(struct rwlock *rw, enum rw_kind kind, enum sleep_kind sle
 	return likely(try_raw(rw, kind)) ? 0 : lock_slow(rw, kind, sleep);
 }
 
-void rwlock_read_lock(struct rwlock *rw)
+void rwlock_read_lock_slow(struct rwlock *rw)
 {
 	might_sleep();
 	lockcheck_sleep_before(rw, &rw->id, LOCK_NEST_NONE);
@@ -202,15 +202,16 @@ bool rwlock_write_trylock(struct rwlock *rw)
 	return true;
 }
 
-void rwlock_read_unlock(struct rwlock *rw)
+/* In the debug kernel all of it; otherwise the reader has left, and was the last one before those who wait. */
+void rwlock_read_unlock_slow(struct rwlock *rw)
 {
-	u64 left;
-
+#ifdef VITRINE_DEBUG
 	DEBUG_ASSERT(READ_ONCE(rw->state) >= RWLOCK_READER);
 	lockcheck_sleep_release(rw, &rw->id);
-	left = __atomic_sub_fetch(&rw->state, RWLOCK_READER, __ATOMIC_RELEASE);
-	if (unlikely(left == RWLOCK_WAITERS))
-		grant(rw);
+	if (__atomic_sub_fetch(&rw->state, RWLOCK_READER, __ATOMIC_RELEASE) != RWLOCK_WAITERS)
+		return;
+#endif
+	grant(rw);
 }
 
 void rwlock_write_unlock(struct rwlock *rw)

@@ -52,7 +52,7 @@ void rwlock_init(struct rwlock *rw, const char *name, enum lock_rank rank);
  * Context: may sleep. The killable forms: 0, or -EINTR when the task is dying and the lock was not
  * taken.
  */
-void rwlock_read_lock(struct rwlock *rw);
+static inline void rwlock_read_lock(struct rwlock *rw);
 MUST_CHECK int rwlock_read_lock_killable(struct rwlock *rw);
 void rwlock_write_lock(struct rwlock *rw);
 MUST_CHECK int rwlock_write_lock_killable(struct rwlock *rw);
@@ -64,10 +64,38 @@ void rwlock_write_lock_nested(struct rwlock *rw);
 MUST_CHECK bool rwlock_read_trylock(struct rwlock *rw);
 MUST_CHECK bool rwlock_write_trylock(struct rwlock *rw);
 
-void rwlock_read_unlock(struct rwlock *rw);
+static inline void rwlock_read_unlock(struct rwlock *rw);
 void rwlock_write_unlock(struct rwlock *rw);
 /* The writer becomes a reader; nobody writes in between. */
 void rwlock_downgrade(struct rwlock *rw);
+
+/* With the checks, and whatever the fast paths below could not do. */
+void rwlock_read_lock_slow(struct rwlock *rw);
+void rwlock_read_unlock_slow(struct rwlock *rw);
+
+static inline void rwlock_read_lock(struct rwlock *rw)
+{
+#ifndef VITRINE_DEBUG
+	u64 state = READ_ONCE(rw->state);
+
+	if (likely(!(state & (RWLOCK_WRITER | RWLOCK_WAITERS))) &&
+		likely(__atomic_compare_exchange_n(
+			&rw->state, &state, state + RWLOCK_READER, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+		return;
+#endif
+	rwlock_read_lock_slow(rw);
+}
+
+static inline void rwlock_read_unlock(struct rwlock *rw)
+{
+#ifndef VITRINE_DEBUG
+	u64 left = __atomic_sub_fetch(&rw->state, RWLOCK_READER, __ATOMIC_RELEASE);
+
+	if (likely(left != RWLOCK_WAITERS))
+		return;
+#endif
+	rwlock_read_unlock_slow(rw);
+}
 
 /* Held by anyone? */
 static inline bool rwlock_is_write_locked(const struct rwlock *rw)

@@ -44,6 +44,10 @@ CASES = [
     ("preferred_dies_first",
      "sh -c 'echo 1000 >/proc/self/oom_score_adj; exec sleep 1000' & s=$!; sleep 0.5; /hog private 1000; echo hog $?; "
      "wait $s; echo sleeper $?", ["sleep", "hog"], ["hog 137", "sleeper 137"]),
+    ("two_ask_one_dies",
+     "for i in 1 2 3 4 5 6; do /hog private 40 >/a & a=$!; /hog private 40 >/b & b=$!; "
+     "until grep -q full /a || grep -q full /b; do sleep 0.05; done; kill -9 $a $b; wait $a; wait $b; rm /a /b; done; echo done",
+     ["hog"] * 6, ["done"]),
     ("who_shares_dies_too",
      "/hog vfork 1000; echo hog $?", None, ["hog 137"]),
     ("limit_is_enomem",

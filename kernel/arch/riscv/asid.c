@@ -25,6 +25,7 @@
 #include "arch/riscv/csr.h"
 #include "arch/riscv/isolate.h"
 #include "arch/riscv/tlb_arch.h"
+#include "arch/riscv/trace.h"
 #include "mm/pagetable.h"
 #include "lib/atomic.h"
 #include "lib/cmdline.h"
@@ -69,6 +70,7 @@ u64 asid_roll_overs(void)
 static void roll_over(void)
 {
 	__atomic_store_n(&generation, generation + GENERATION_STEP, __ATOMIC_RELAXED);
+	trace_note(TRACE_ASID_ROLL, 0, 0, 0, generation, 0);
 	for (u32 i = 0; i < nr_harts; i++) {
 		u64 active = __atomic_exchange_n(&harts[i].asid, 0, __ATOMIC_SEQ_CST);
 

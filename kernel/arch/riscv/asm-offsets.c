@@ -29,6 +29,8 @@ void asm_offsets(void)
 	OFFSET(SLOT_USER_TP, entry_slot, user_tp);
 	DEFINE(TRAMPOLINE_OUT, 32);
 	DEFINE(WORK_ISOLATED, THREAD_ISOLATED);
+	DEFINE(WORK_TRACE, THREAD_TRACE);
+	DEFINE(WORK_TO_DO, THREAD_RESCHED | THREAD_SIGNAL);
 	DEFINE(TF_SIZE, sizeof(struct trapframe));
 	OFFSET(TF_PC, trapframe, pc);
 	OFFSET(TF_STATUS, trapframe, status);

@@ -131,6 +131,7 @@ return_to_user:
 	csrci sstatus, SSTATUS_SIE
 	lw t0, THREAD_WORK(tp)
 	bnez t0, return_work
+return_plain:
 	ld t0, TF_STATUS(sp)
 	ld t1, TF_PC(sp)
 	csrw sscratch, tp
@@ -159,9 +160,22 @@ return_isolated:
 	ld sp, X(2)(sp)
 	jr TRAMPOLINE_OUT(tp)
 
+	/* t0: thread.work. What is to be done comes first, then the event, then the other way out. */
 return_work:
-	li t1, WORK_ISOLATED
-	beq t0, t1, return_isolated
+	andi t1, t0, WORK_TO_DO
+	bnez t1, return_busy
+#if TRACE
+	andi t1, t0, WORK_TRACE
+	beqz t1, 1f
+	mv a0, sp
+	call trace_return
+	lw t0, THREAD_WORK(tp)
+1:
+#endif
+	andi t1, t0, WORK_ISOLATED
+	bnez t1, return_isolated
+	j return_plain
+return_busy:
 	csrsi sstatus, SSTATUS_SIE
 	mv a0, sp
 	call user_return_work

@@ -6,6 +6,7 @@
 #include "arch/riscv/isolate.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/secondary.h"
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/atomic.h"
 #include "lib/cmdline.h"
@@ -148,6 +149,7 @@ static bool hart_start(u32 index, u64 hartid)
 		pr_err("hart %lu: no memory to start it", hartid);
 		return false;
 	}
+	trace_start_hart(h);
 	secondary_boot = (struct secondary_boot){
 		.satp = paging_kernel_satp(),
 		.thread = (vaddr_t)h->idle,

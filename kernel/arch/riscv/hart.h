@@ -21,6 +21,14 @@ struct pagetable;
  */
 #define IDLE_TASK_SIZE 4096
 
+/* A hart's events (trace.h). events NULL: it has no ring. */
+struct trace_event;
+struct trace_ring {
+	u64 head; /* events begun since boot */
+	u64 mask; /* number of slots - 1 */
+	struct trace_event *events;
+};
+
 struct hart {
 	u32 index;
 	u64 hartid;                /* the machine's number, for SBI */
@@ -45,6 +53,7 @@ struct hart {
 	u64 nr_switch_spared; /* switches to a table whose translations were still in the TLB */
 	u64 nr_switches;
 	u64 idle_instret; /* what the counter of instructions advanced during waits */
+	struct trace_ring trace;
 };
 
 extern struct hart harts[MAX_HARTS];

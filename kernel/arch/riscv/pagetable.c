@@ -18,6 +18,7 @@
 
 #include "arch/riscv/pagetable_arch.h"
 #include "arch/riscv/tlb_arch.h"
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/bitmap.h"
 #include "lib/errno.h"
@@ -197,6 +198,15 @@ int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out)
 	return 0;
 }
 
+u64 pt_raw(struct pagetable *pt, vaddr_t va)
+{
+	const u64 *table = leaf_table(pt, va);
+	u32 level = 0;
+	const u64 *slot = table ? &table[level_index(va, 0)] : slot_find(pt, va, &level);
+
+	return slot ? *slot : 0;
+}
+
 struct scan {
 	bool (*fn)(void *arg, vaddr_t va, u64 nr_pages, const struct pt_entry *e);
 	void *arg;
@@ -367,8 +377,10 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 		if (want)
 			table_hint(table, slot);
 		leaf_new(table, slot, pte);
+		trace_leaf(0, pte);
 		return 0;
 	}
+	trace_leaf(old, pte);
 	if (!pte_is_leaf(old))
 		return tables_replace(pt, slot, va, want, pte);
 	if (pte_pa(old) != pte_pa(pte)) {
@@ -377,6 +389,7 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 	}
 	/* What another thread was given meanwhile stays, and so do A and D, which the hardware may set at this instant. */
 	old = __atomic_fetch_or(slot, pte, __ATOMIC_RELEASE);
+	trace_leaf(old, old | pte);
 	wx_note(pt, (u32)((old | pte) >> 1));
 	if ((old & pte) == pte)
 		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
@@ -399,6 +412,7 @@ int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 
 		if (likely(!(*slot & PTE_V))) {
 			leaf_new(table, slot, pte);
+			trace_leaf(0, pte);
 			return 0;
 		}
 	}

@@ -4,6 +4,7 @@
  * has emptied. What the hardware may have cached is noted in the tlb object.
  */
 #include "arch/riscv/pagetable_priv.h"
+#include "arch/riscv/trace.h"
 #include "mm/tlb.h"
 
 /* While an address space has no more tables than this, empty ones stay. The host test takes a smaller number. */
@@ -43,6 +44,7 @@ static u64 *leaf_split(struct walk *w, u64 *slot, vaddr_t va, u32 level)
 	w->pt->nr_tables++;
 	table_point(w->pt, slot, pte_make(frame_pa(f), PTE_V));
 	tlb_note(w->tlb, start, start + level_size(level));
+	trace_note(TRACE_HUGE_SPLIT, level, start, PT_ENTRIES, leaf, *slot);
 	return child;
 }
 

@@ -6,6 +6,7 @@
 #include "arch/riscv/irq.h"
 #include "arch/riscv/isolate.h"
 #include "arch/riscv/trap.h"
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 
@@ -103,7 +104,7 @@ void thread_init(struct thread *t, vaddr_t stack_top, void (*entry)(void *), voi
 {
 	t->kernel_sp = stack_top;
 	t->canary = cycles_now() * 0x9e3779b97f4a7c15ul ^ current_thread()->canary ^ (u64)t;
-	t->work = isolating ? THREAD_ISOLATED : 0;
+	t->work = (isolating ? THREAD_ISOLATED : 0) | (trace_syscalls ? THREAD_TRACE : 0);
 	t->faults_off = 0;
 	t->tf = NULL;
 	t->fp_used = 0;

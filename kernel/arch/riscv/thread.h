@@ -46,9 +46,17 @@ struct fpstate {
 /* Reasons not to go straight back to user mode; thread.work, atomic bits. */
 #define THREAD_RESCHED BIT(0) /* the scheduler wants this hart */
 #define THREAD_SIGNAL  BIT(1) /* a signal, a stop or an exit may be pending */
-#define THREAD_TRACE   BIT(2) /* reserved for tracing */
+#define THREAD_TRACE   BIT(2) /* system calls are events (trace.h): stays set, and is no reason by itself */
 /* Always set when isolating, never otherwise: the way to user mode is another one (isolate.h). Known to entry.S alone. */
 #define THREAD_ISOLATED BIT(3)
+
+/* What an event is (trace.h). */
+struct trace_what {
+	u8 kind;   /* enum trace_kind */
+	u8 how;    /* by kind */
+	u8 cause;  /* faults: scause */
+	u8 result; /* faults: enum fault_result */
+} ALIGNED(4);
 
 struct thread {
 	u64 kernel_sp;     /*  0 top of the kernel stack, where the trapframe ends */
@@ -64,6 +72,10 @@ struct thread {
 	struct hart *fp_hart; /* whose FP registers were last loaded or saved for this thread */
 	u32 fail_nth;         /* mm/failnth.h: allocations until one fails; 0: none does */
 	u32 failed_on_demand; /* mm/failnth.h: one did */
+	u32 trace_id;         /* trace.h: the task's tid, */
+	struct trace_what fault_what; /* and of its last fault: what it was, */
+	u64 leaf_before;      /* the leaf that was, */
+	u64 leaf_after;       /* and the one that was made; 0: none was */
 };
 
 static inline struct task *current(void)

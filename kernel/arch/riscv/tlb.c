@@ -47,6 +47,7 @@
 #include "arch/riscv/pte.h"
 #include "arch/riscv/sbi.h"
 #include "arch/riscv/tlb_arch.h"
+#include "arch/riscv/trace.h"
 #include "mm/pagetable.h"
 #include "lib/assert.h"
 #include "mm/tlb.h"
@@ -189,6 +190,7 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 	running &= ~BIT(self->index);
 	if (running) {
 		self->nr_shootdowns++;
+		trace_note(TRACE_FLUSH, 0, start, end == ~0ul ? ~0ul : (end - start) >> PAGE_SHIFT, pt->root, running);
 		flush_remote(pt, running, start, end - start, number);
 	} else if (nr_harts > 1) {
 		self->nr_remote_spared++;

@@ -18,10 +18,12 @@
 #include "arch/riscv/irq.h"
 #include "arch/riscv/layout.h"
 #include "arch/riscv/pte.h"
+#include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/atomic.h"
 #include "mm/aspace.h"
 #include "mm/fault.h"
+#include "proc/task.h"
 
 /* Signal numbers and codes of the Linux ABI, as far as hardware causes them. */
 enum { SIG_ILL = 4, SIG_TRAP = 5, SIG_BUS = 7, SIG_SEGV = 11 };
@@ -93,15 +95,47 @@ static enum access access_of(u64 cause)
 	return cause == CAUSE_STORE_PAGE ? ACCESS_WRITE : cause == CAUSE_FETCH_PAGE ? ACCESS_EXEC : ACCESS_READ;
 }
 
+/*
+ * A page fault was answered: its event. Interrupts are off when it returns, as they must be on the way back.
+ */
+static inline void trace_fault(const struct trapframe *tf, const struct fault *f, enum fault_result result, u64 start)
+{
+#if TRACE
+	const struct thread *t = current_thread();
+	struct trace_ring *ring;
+	struct trace_event *e;
+	u64 n, now;
+
+	irq_disable();
+	ring = &this_hart()->trace;
+	if (!ring->events)
+		return;
+	e = trace_begin(ring, &n);
+	now = csr_read(cycle);
+	e->time = csr_read(time);
+	e->what = t->fault_what;
+	e->what.result = (u8)result;
+	e->tid = t->trace_id;
+	e->va = f->addr;
+	e->pc = f->pc;
+	e->before = t->leaf_before;
+	e->after = t->leaf_after;
+	e->cost = (u32)(now - start);
+	trace_end(e, n);
+#endif
+}
+
 static void user_page_fault(struct trapframe *tf)
 {
 	struct fault f = {.addr = tf->tval, .access = access_of(tf->cause), .from_user = 1, .pc = tf->pc};
-	enum fault_result result = FAULT_SEGV_MAP;
+	u64 start = trace_fault_start(tf->cause);
+	enum fault_result result = fault_handle(current()->as, &f);
 
-	if (f.addr < user_end)
-		result = fault_handle(aspace_current(), &f);
-	if (result != FAULT_DONE)
+	trace_fault(tf, &f, result, start);
+	if (result != FAULT_DONE) {
+		irq_enable();
 		user_fault_signal(&f, result, tf);
+	}
 }
 
 /* True: the translation is there and allows it; this hart had cached that it did not (tlb.c, "invalid → valid"). */
@@ -140,16 +174,20 @@ static bool kernel_fault_spurious(const struct trapframe *tf)
 static void copy_fault(struct trapframe *tf, vaddr_t fixup)
 {
 	struct fault f = {.addr = tf->tval, .access = access_of(tf->cause), .from_user = 0, .pc = tf->pc};
-	struct aspace *as = aspace_current();
+	struct aspace *as = current()->as;
+	enum fault_result result;
+	u64 start = trace_fault_start(tf->cause);
 
 	if (!as || current_thread()->faults_off || !(tf->status & SSTATUS_SPIE)) {
 		tf->pc = fixup;
 		return;
 	}
 	irq_enable();
-	if (fault_handle(as, &f) != FAULT_DONE)
-		tf->pc = fixup;
+	result = fault_handle(as, &f);
+	trace_fault(tf, &f, result, start);
 	irq_disable();
+	if (result != FAULT_DONE)
+		tf->pc = fixup;
 }
 
 static void kernel_exception(struct trapframe *tf)
@@ -177,7 +215,7 @@ static void kernel_exception(struct trapframe *tf)
 
 /* ---- from entry.S ---- */
 
-void trap_user(struct trapframe *tf)
+NO_CANARY void trap_user(struct trapframe *tf)
 {
 	if (tf->cause & CAUSE_INTERRUPT) {
 		interrupt(tf);

@@ -166,6 +166,12 @@ int pt_query(struct pagetable *pt, vaddr_t va, struct pt_entry *out)
 	return 0;
 }
 
+/* For traces, and nobody watches. */
+u64 pt_raw(struct pagetable *pt, vaddr_t va)
+{
+	return 0;
+}
+
 void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tlb,
 	void (*fn)(void *arg, u64 page, u32 prot), void *arg)
 {
