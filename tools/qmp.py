@@ -30,7 +30,10 @@ class Monitor:
         while b"\n" not in self.pending:
             if not select.select([self.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 return None
-            data = self.socket.recv(1 << 16)
+            try:
+                data = self.socket.recv(1 << 16)
+            except ConnectionResetError:
+                data = b""
             if not data:
                 raise Problem("QEMU has ended")
             self.pending += data

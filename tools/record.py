@@ -27,6 +27,7 @@ def parse(argv):
     add("-o", "--output", default="session.vitrine", metavar="FILE", help="where to (default session.vitrine)")
     add("--exec", metavar="COMMAND", help="record one command in the guest's shell")
     add("--timeout", type=float, metavar="S", help="end the recording after S seconds")
+    add("--watch", metavar="FILE", help="say there where the machine's RAM is (default build/run/machine.json)")
     add("--with-disk", action="store_true", help="keep the disk in the session, for use elsewhere")
     run.add_machine_options(add)
     args = parser.parse_args(argv)
@@ -83,7 +84,7 @@ class Recorder:
             else:
                 sys.stderr.write("\r\nvitrine: %s\r\n" % HELP)
         if out:
-            self.session.console.sendall(bytes(out))
+            self.session.type(bytes(out))
 
     def heard(self, data):
         self.log.write(data)
@@ -94,7 +95,7 @@ class Recorder:
 
     def loop(self, deadline):
         """Until the guest switches off ("power off"), the user ends it ("stopped"), or the deadline comes ("late")."""
-        console, events = self.session.console, self.session.monitor
+        console, events = self.session.process.stdout, self.session.monitor
         sources = [console, events.socket] + ([0] if self.guest is None else [])
         while not self.done:
             wait = max(0.0, deadline - time.monotonic()) if deadline else None
@@ -108,7 +109,7 @@ class Recorder:
                 else:
                     sources.remove(0)
             if console in readable:
-                data = console.recv(1 << 16)
+                data = self.session.hear()
                 if not data:
                     return "power off"
                 self.heard(data)
@@ -139,7 +140,7 @@ def record(args, folder):
         "disk": {"sha256": session.digest(disk), "path": None if files else os.path.abspath(image)}, "marks": [],
     }
     guest = run.Command(lambda data: os.write(1, data)) if args.exec is not None else None
-    run_of = session.Session("record", about, folder, disk, watch.default_description(), args.qemu_arg)
+    run_of = session.Session("record", about, folder, disk, args.watch or watch.default_description(), args.qemu_arg)
     try:
         with open(os.path.join(folder, "console.txt"), "wb") as log, Terminal():
             run_of.monitor.command("cont")

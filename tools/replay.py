@@ -27,6 +27,7 @@ def parse(argv):
     add("--at", metavar="N", help="stop at instruction N, or at the mark with this name")
     add("--then", metavar="COMMAND", help="run COMMAND on the host while the machine is stopped there, exit with its status")
     add("--info", action="store_true", help="only say what the session is")
+    add("--watch", metavar="FILE", help="say there where the machine's RAM is (default build/run/machine.json)")
     add("--quiet", action="store_true", help="do not show the console")
     return parser.parse_args(argv)
 
@@ -69,14 +70,16 @@ class Stuck(Exception):
 
 def run_to(replay, target, quiet):
     """Lets it run until it stops by itself. Returns the instruction, or None when the machine was switched off."""
+    if target is not None and target == replay.instructions():
+        return target
     if target is not None:
         replay.monitor.command("replay-break", {"icount": target})
     replay.monitor.command("cont")
     seen, since = -1, time.monotonic()
     while True:
-        readable = select.select([replay.console, replay.monitor.socket], [], [], 1.0)[0]
-        if replay.console in readable:
-            data = replay.console.recv(1 << 16)
+        readable = select.select([replay.process.stdout, replay.monitor.socket], [], [], 1.0)[0]
+        if replay.process.stdout in readable:
+            data = replay.hear()
             if not data:
                 return None
             if not quiet:
@@ -118,12 +121,12 @@ def look(args, replay, target):
 
 
 def attempt(args, about, folder, disk, target):
-    replay = session.Session("replay", about, folder, disk, watch.default_description())
+    replay = session.Session("replay", about, folder, disk, args.watch or watch.default_description())
     try:
         status = look(args, replay, target) if target is not None else None
         if status is not None:
             return status
-        here = run_to(replay, None, args.quiet)
+        here = run_to(replay, about["instructions"], args.quiet)
         replay.end()
         same = replay.ram_digest() == about["ram_sha256"]
         if here != about["instructions"] or not same:
