@@ -7,7 +7,7 @@
 
 #include "lib/types.h"
 
-#define CURSOR_WINDOW 2048
+#define CURSOR_WINDOW 1024
 
 struct byte_source {
 	/* Fills `to` with the `len` bytes at `off`, which lie within size. 0 or -errno. */

@@ -308,7 +308,7 @@ void aspace_release(struct list *dead)
 		vma_release(v);
 }
 
-int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
+static int unmap_by(struct aspace *as, vaddr_t start, u64 len, enum freed_by by)
 {
 	LIST_HEAD(dead);
 	vaddr_t end;
@@ -325,10 +325,16 @@ int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 	if (!err) {
 		aspace_unhook(as, start, end);
 		aspace_detach(as, start, end, &dead);
+		freed_note(as, start, end, by);
 	}
 	rwlock_write_unlock(&as->lock);
 	aspace_release(&dead);
 	return err;
+}
+
+int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
+{
+	return unmap_by(as, start, len, FREED_BY_MUNMAP);
 }
 
 /* ---- mmap ---- */
@@ -615,7 +621,7 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 	data = (want - as->brk_start) + (as->data_end - as->data_start);
 	if (want > brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
 		return brk;
-	if (new_end < old_end && aspace_unmap(as, new_end, old_end - new_end) != 0)
+	if (new_end < old_end && unmap_by(as, new_end, old_end - new_end, FREED_BY_BRK) != 0)
 		return brk;
 	if (new_end > old_end) {
 		rwlock_read_lock(&as->lock);
@@ -637,11 +643,8 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 bool aspace_may_grow(struct aspace *as, const struct vma *v, vaddr_t va)
 {
 	struct vma *below = vma_prev(v);
-	/* A piece of the main stack counts from the main stack's top; another growing area from its own. */
-	bool main_stack = as->stack_top >= v->end && as->stack_top - v->end < as->stack_limit;
-	vaddr_t top = main_stack ? as->stack_top : v->end;
 
-	if (!(v->flags & VMA_STACK) || top - va > as->stack_limit || va < USER_MIN)
+	if (!(v->flags & VMA_STACK) || aspace_stack_top(as, v) - va > as->stack_limit || va < USER_MIN)
 		return false;
 	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) && va - below->end < STACK_GUARD_GAP)
 		return false;
