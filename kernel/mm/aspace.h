@@ -24,10 +24,10 @@ struct file;
 
 /* What was taken away last, so that a report can tell memory that was given back from memory that never was. */
 #define FREED_KEPT 8
-enum freed_by { FREED_BY_MUNMAP, FREED_BY_MREMAP, FREED_BY_BRK };
+enum freed_by { FREED_BY_MUNMAP, FREED_BY_MREMAP };
 struct freed_range {
-	vaddr_t start, end;
-	enum freed_by by;
+	vaddr_t start_by; /* the first address, and in its lowest bits who took it: enum freed_by */
+	vaddr_t end;
 };
 
 struct aspace {

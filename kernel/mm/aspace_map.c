@@ -308,7 +308,7 @@ void aspace_release(struct list *dead)
 		vma_release(v);
 }
 
-static int unmap_by(struct aspace *as, vaddr_t start, u64 len, enum freed_by by)
+int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 {
 	LIST_HEAD(dead);
 	vaddr_t end;
@@ -325,16 +325,11 @@ static int unmap_by(struct aspace *as, vaddr_t start, u64 len, enum freed_by by)
 	if (!err) {
 		aspace_unhook(as, start, end);
 		aspace_detach(as, start, end, &dead);
-		freed_note(as, start, end, by);
+		freed_note(as, start, end, FREED_BY_MUNMAP);
 	}
 	rwlock_write_unlock(&as->lock);
 	aspace_release(&dead);
 	return err;
-}
-
-int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
-{
-	return unmap_by(as, start, len, FREED_BY_MUNMAP);
 }
 
 /* ---- mmap ---- */
@@ -621,7 +616,7 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 	data = (want - as->brk_start) + (as->data_end - as->data_start);
 	if (want > brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
 		return brk;
-	if (new_end < old_end && unmap_by(as, new_end, old_end - new_end, FREED_BY_BRK) != 0)
+	if (new_end < old_end && aspace_unmap(as, new_end, old_end - new_end) != 0)
 		return brk;
 	if (new_end > old_end) {
 		rwlock_read_lock(&as->lock);

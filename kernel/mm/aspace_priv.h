@@ -70,19 +70,11 @@ int aspace_grow_stack(struct aspace *as, vaddr_t va);
 /* False: nobody will ask (explain=off). */
 extern bool freed_noted;
 
-/* [start, end) is nobody's any more. What touches the range noted last becomes one with it. Locks: as->lock held for writing. */
+/* [start, end) is nobody's any more. Every munmap pays for this. Locks: as->lock held for writing. */
 static inline void freed_note(struct aspace *as, vaddr_t start, vaddr_t end, enum freed_by by)
 {
-	struct freed_range *last = &as->freed[(as->nr_freed - 1) % FREED_KEPT];
-
-	if (!freed_noted)
-		return;
-	if (as->nr_freed && last->by == by && start <= last->end && end >= last->start) {
-		last->start = MIN(start, last->start);
-		last->end = MAX(end, last->end);
-		return;
-	}
-	as->freed[as->nr_freed++ % FREED_KEPT] = (struct freed_range){start, end, by};
+	if (freed_noted)
+		as->freed[as->nr_freed++ % FREED_KEPT] = (struct freed_range){start | by, end};
 }
 
 /* Pages promised in [start, end). */

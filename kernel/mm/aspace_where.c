@@ -70,13 +70,18 @@ static bool kind_without_maps(vaddr_t addr, enum where_kind *kind)
 	return true;
 }
 
+static vaddr_t freed_start(const struct freed_range *f)
+{
+	return PAGE_ALIGN_DOWN(f->start_by);
+}
+
 /* The latest first: a range may have been used again in between. */
 static const struct freed_range *freed_find(const struct aspace *as, vaddr_t addr)
 {
 	for (u32 i = 1; i <= FREED_KEPT && i <= as->nr_freed; i++) {
 		const struct freed_range *f = &as->freed[(as->nr_freed - i) % FREED_KEPT];
 
-		if (f->start <= addr && addr < f->end)
+		if (freed_start(f) <= addr && addr < f->end)
 			return f;
 	}
 	return NULL;
@@ -102,14 +107,17 @@ static bool kind_of_stack(struct aspace *as, const struct vma *above, vaddr_t sp
 		(sp < above->end && (w->addr > sp ? w->addr - sp : sp - w->addr) <= NEAR_SP);
 }
 
-static bool kind_of_heap(struct aspace *as, const struct vma *above, vaddr_t addr)
+/* addr is behind the heap, and nothing lies between. */
+static bool is_behind_heap(struct aspace *as, vaddr_t addr)
 {
 	vaddr_t end = PAGE_ALIGN_UP(as->brk);
 
-	if (!as->brk_start || addr < end || addr - end > HEAP_RUN)
-		return false;
-	/* What lies between the break and addr is not the heap. */
-	return (!above || above->start - addr > addr - end) && vma_range_free(&as->vmas, end, addr + 1);
+	return as->brk_start && addr >= end && addr - end <= HEAP_RUN && vma_range_free(&as->vmas, end, addr + 1);
+}
+
+static bool kind_of_heap(struct aspace *as, const struct vma *above, vaddr_t addr)
+{
+	return is_behind_heap(as, addr) && (!above || above->start - addr > addr - PAGE_ALIGN_UP(as->brk));
 }
 
 static void kind_of_hole(struct aspace *as, const struct vma *above, vaddr_t sp, struct aspace_where *w)
@@ -118,7 +126,12 @@ static void kind_of_hole(struct aspace *as, const struct vma *above, vaddr_t sp,
 
 	if (f) {
 		w->kind = WHERE_FREED;
-		w->freed = *f;
+		w->freed_start = freed_start(f);
+		w->freed_end = f->end;
+		if (f->start_by & FREED_BY_MREMAP)
+			w->freed_how = FREED_MREMAP;
+		else
+			w->freed_how = is_behind_heap(as, w->freed_start) ? FREED_BRK : FREED_MUNMAP;
 	} else if (!kind_of_stack(as, above, sp, w)) {
 		w->kind = kind_of_heap(as, above, w->addr) ? WHERE_BEYOND_HEAP : WHERE_HOLE;
 	}

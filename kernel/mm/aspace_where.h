@@ -35,6 +35,8 @@ enum where_kind {
 	WHERE_HOLE,
 };
 
+enum freed_how { FREED_MUNMAP, FREED_MREMAP, FREED_BRK };
+
 struct where_vma {
 	vaddr_t start, end; /* end 0: there is none */
 	u32 flags;          /* VMA_* */
@@ -46,10 +48,11 @@ struct where_vma {
 struct aspace_where {
 	vaddr_t addr;
 	enum where_kind kind;
-	struct where_vma at;           /* of WHERE_VMA */
-	struct where_vma below, above; /* the neighbours of `at`, or of the hole */
-	struct freed_range freed;      /* of WHERE_FREED */
-	vaddr_t stack_low;             /* of WHERE_STACK_LIMIT: the lowest address the stack may reach */
+	struct where_vma at;            /* of WHERE_VMA */
+	struct where_vma below, above;  /* the neighbours of `at`, or of the hole */
+	vaddr_t freed_start, freed_end; /* of WHERE_FREED, */
+	enum freed_how freed_how;
+	vaddr_t stack_low; /* of WHERE_STACK_LIMIT: the lowest address the stack may reach */
 	u64 stack_limit;
 	vaddr_t brk;
 	paddr_t root; /* of the table that user code runs on */

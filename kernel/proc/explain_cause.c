@@ -14,6 +14,7 @@
  *	        in no mapping, taken away by munmap, …     FREED, MOVED, HEAP_SHRUNK
  *	        below the stack: too far, or blocked       STACK_LIMIT, STACK_BLOCKED
  *	        behind the heap                            BEYOND_HEAP
+ *	        below the mapping that sp is in, near it   STACK_EDGE
  *	        anywhere else in no mapping; a fetch       WILD_CALL, WILD
  *	    in a mapping of the kernel's                   USYSCALL, VDSO
  *	        without permissions, below sp's mapping    STACK_GUARD
@@ -78,6 +79,8 @@ static const struct {
 		"The stack overflowed its limit (ulimit -s): endless recursion, or a local array that is too large."},
 	[STACK_BLOCKED] = {"below the stack, which cannot grow there",
 		"The stack cannot grow: another mapping is too near below it, or a limit on memory is reached."},
+	[STACK_EDGE] = {"below the mapping that the stack is in",
+		"The stack overflowed the mapping it is in: endless recursion, or a local array that is too large."},
 	[BEYOND_HEAP] = {NULL,
 		"The address is beyond the end of the heap: an index ran too far, or the memory was never asked for."},
 	[WILD_CALL] = {"where nothing is mapped",
@@ -151,6 +154,15 @@ static bool is_stack_guard(const struct death *d, const struct aspace_where *w)
 	return d->sp < stack->end && d->sp + GUARD_REACH >= w->at.start;
 }
 
+/* A stack that is an ordinary mapping: sp is in it, or has just left it downwards. */
+static bool is_stack_edge(const struct death *d, const struct aspace_where *w)
+{
+	const struct where_vma *stack = &w->above;
+
+	return stack->end && (stack->flags & VMA_WRITE) && stack->start - d->addr <= GUARD_REACH &&
+		d->sp < stack->end && d->sp >= w->below.end && d->sp + GUARD_REACH >= stack->start;
+}
+
 static enum cause in_mapping(const struct death *d, const struct aspace_where *w, u64 file_size)
 {
 	const struct where_vma *v = &w->at;
@@ -185,7 +197,7 @@ static bool is_text(u64 word)
 static enum cause of_address(const struct death *d, const struct aspace_where *w, u64 file_size)
 {
 	static const enum cause of_freed[] = {
-		[FREED_BY_MUNMAP] = FREED, [FREED_BY_MREMAP] = MOVED, [FREED_BY_BRK] = HEAP_SHRUNK};
+		[FREED_MUNMAP] = FREED, [FREED_MREMAP] = MOVED, [FREED_BRK] = HEAP_SHRUNK};
 
 	switch (w->kind) {
 	case WHERE_NULL: return d->access == ACCESS_EXEC ? NULL_CALL : d->addr ? NULL_OFFSET : NULL_POINTER;
@@ -193,11 +205,14 @@ static enum cause of_address(const struct death *d, const struct aspace_where *w
 	case WHERE_KERNEL: return KERNEL;
 	case WHERE_CROSSING: return CROSSING;
 	case WHERE_VMA: return in_mapping(d, w, file_size);
-	case WHERE_FREED: return of_freed[w->freed.by];
+	case WHERE_FREED: return of_freed[w->freed_how];
 	case WHERE_STACK_LIMIT: return STACK_LIMIT;
 	case WHERE_STACK_BLOCKED: return STACK_BLOCKED;
 	case WHERE_BEYOND_HEAP: return BEYOND_HEAP;
-	case WHERE_HOLE: return d->access == ACCESS_EXEC ? WILD_CALL : WILD;
+	case WHERE_HOLE:
+		if (d->access == ACCESS_EXEC)
+			return WILD_CALL;
+		return is_stack_edge(d, w) ? STACK_EDGE : WILD;
 	}
 	return WILD;
 }
@@ -223,9 +238,9 @@ enum cause cause_find(const struct death *d, const struct aspace_where *w, u64 f
 
 /* ---- what the address is ---- */
 
-static void describe_range(const char *what, const struct freed_range *f, char *buf, size_t size)
+static void describe_range(const struct aspace_where *w, const char *how, char *buf, size_t size)
 {
-	scnprintf(buf, size, "in 0x%lx-0x%lx, %s", f->start, f->end, what);
+	scnprintf(buf, size, "in 0x%lx-0x%lx, %s", w->freed_start, w->freed_end, how);
 }
 
 void cause_describe(
@@ -246,9 +261,9 @@ void cause_describe(
 		scnprintf(buf, size, "no address; the text \"%s\"", letters);
 		return;
 	case DAMAGED_POINTER: scnprintf(buf, size, "no address: those of programs end at 0x%lx", user_end); return;
-	case FREED: describe_range("given back by munmap", &w->freed, buf, size); return;
-	case MOVED: describe_range("given up by mremap", &w->freed, buf, size); return;
-	case HEAP_SHRUNK: describe_range("given back by brk", &w->freed, buf, size); return;
+	case FREED: describe_range(w, "given back by munmap", buf, size); return;
+	case MOVED: describe_range(w, "given up by mremap", buf, size); return;
+	case HEAP_SHRUNK: describe_range(w, "given back by brk", buf, size); return;
 	case STACK_LIMIT:
 		scnprintf(buf, size, "%lu bytes below 0x%lx, the end of a stack of %lu kB", w->stack_low - d->addr,
 			w->stack_low, w->stack_limit >> 10);

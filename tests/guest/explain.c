@@ -144,7 +144,7 @@ static void call(void *p)
 /* ---- addresses that no mapping can have ---- */
 
 EXPLAINED(null_pointer, SIGSEGV, "A null pointer was used.", "write to 0x0: in the null page, which is never mapped\n",
-	"below nothing\n", "above 00010000-", "walk of 0x0, page table 0x",
+	"below nothing\n", "above 00004000-00005000 rw-p 00000000 (anonymous)\n", "walk of 0x0, page table 0x",
 	"  level 0 index   0: pte 0x0000000000000000 pa 0x0 --------\n")
 {
 	/* The kernel makes no table for what is not there: something near the start of the address space does. */
@@ -269,7 +269,7 @@ EXPLAINED(beyond_heap, SIGSEGV,
 
 /* ---- stacks ---- */
 
-static __attribute__((noinline)) int recurse(int n)
+__attribute__((noinline, used)) int recurse(int n)
 {
 	volatile char frame[2048];
 
@@ -317,6 +317,19 @@ EXPLAINED(thread_stack_overflow, SIGSEGV,
 
 	pthread_create(&thread, NULL, overflow_thread, NULL);
 	pthread_join(thread, NULL);
+}
+
+EXPLAINED(own_stack_overflow, SIGSEGV,
+	"The stack overflowed the mapping it is in: endless recursion, or a local array that is too large.",
+	"below the mapping that the stack is in\n")
+{
+	char *low = mmap((void *)0x2000000000, 4 * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+#ifdef __riscv
+	__asm__ volatile("mv sp, %0\n\tli a0, 0\n\tcall recurse" ::"r"(low + 4 * PG) : "memory", "a0", "ra");
+#else
+	sink = *low;
+#endif
 }
 
 static void on_fault(int sig)
