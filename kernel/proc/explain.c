@@ -11,8 +11,8 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/aspace.h"
-#include "mm/slab.h"
 #include "proc/explain_priv.h"
+#include "proc/oom.h"
 #include "proc/proc.h"
 #include "proc/sigqueue.h"
 #include "sync/spinlock.h"
@@ -93,7 +93,7 @@ struct report {
 	struct death death;
 	struct aspace_where where;
 	u64 file_size;           /* of the file that where.at shows */
-	struct place_work *work; /* NULL: files are not to be read */
+	struct place_work *work; /* NULL: no memory for it */
 	char text[PLACE_TEXT_MAX];
 	char name[NAME_SIZE];
 };
@@ -231,27 +231,23 @@ static bool is_of_trap(const struct death *d, const struct trapframe *tf)
 	}
 }
 
+/* On the stack: there may be no memory, and then a report is most wanted. Without `work` it has no names. */
 static void report(const struct death *d, const struct trapframe *tf)
 {
 	struct aspace *as = current()->as;
-	struct report *r = kmalloc(sizeof(*r), ALLOC_ZERO);
-	vaddr_t addr = d->code == SI_KERNEL ? d->sp - 1 : d->addr;
+	struct report r = {.death = *d};
 
-	if (!r)
-		return;
-	r->death = *d;
-	text_tame(current()->name, r->name, sizeof(r->name));
+	text_tame(current()->name, r.name, sizeof(r.name));
 	if (!d->no_memory)
-		r->work = place_work_create();
-	read_instruction(as, &r->death);
-	aspace_where(as, addr, d->sp, &r->where);
-	if (r->where.at.file)
-		r->file_size = inode_size(r->where.at.file->inode);
-	say_all(r, as, tf);
-	aspace_where_done(&r->where);
-	if (r->work)
-		place_work_destroy(r->work);
-	kfree(r);
+		r.work = place_work_create();
+	read_instruction(as, &r.death);
+	aspace_where(as, d->code == SI_KERNEL ? d->sp - 1 : d->addr, d->sp, &r.where);
+	if (r.where.at.file)
+		r.file_size = inode_size(r.where.at.file->inode);
+	say_all(&r, as, tf);
+	aspace_where_done(&r.where);
+	if (r.work)
+		place_work_destroy(r.work);
 }
 
 static void explain(const struct death *d, const struct trapframe *tf)
@@ -284,6 +280,7 @@ void explain_death(const struct siginfo_k *info, const struct trapframe *tf)
 	explain(&d, tf);
 }
 
+/* Who dies for another reason just now does not get memory either. */
 void explain_no_memory(const struct fault *f, const struct trapframe *tf)
 {
 	struct death d = {
@@ -296,5 +293,6 @@ void explain_no_memory(const struct fault *f, const struct trapframe *tf)
 		.no_memory = true,
 	};
 
-	explain(&d, tf);
+	if (READ_ONCE(current_process()->oom_victim) != OOM_VICTIM_NONE)
+		explain(&d, tf);
 }

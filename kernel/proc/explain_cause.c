@@ -38,7 +38,7 @@
 static const struct {
 	const char *what, *sentence;
 } texts[] = {
-	[NO_MEMORY] = {"a page that is to be had only if memory is",
+	[NO_MEMORY] = {"a page for which there is no memory",
 		"All memory is in use, and this program was chosen to end."},
 	[BREAKPOINT] = {"a breakpoint",
 		"The program ran into a breakpoint instruction (ebreak), which compilers also put where "
