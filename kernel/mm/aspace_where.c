@@ -15,7 +15,6 @@ static void vma_take(struct where_vma *out, const struct vma *v)
 		.start = v->start,
 		.end = v->end,
 		.flags = v->flags,
-		.object = v->obj != NULL,
 		.off = v->pgoff << PAGE_SHIFT,
 		.file = v->file ? aspace_share_file(v->file) : NULL,
 	};

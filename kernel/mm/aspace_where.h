@@ -40,8 +40,7 @@ enum freed_how { FREED_MUNMAP, FREED_MREMAP, FREED_BRK };
 struct where_vma {
 	vaddr_t start, end; /* end 0: there is none */
 	u32 flags;          /* VMA_* */
-	bool object;        /* its pages come from an object, */
-	u64 off;            /* from this byte on */
+	u64 off;            /* in the object that its pages come from, of its first byte */
 	struct file *file;  /* referenced, or NULL */
 };
 

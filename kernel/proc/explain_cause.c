@@ -171,7 +171,7 @@ static enum cause in_mapping(const struct death *d, const struct aspace_where *w
 		return v->start == USER_USYSCALL ? USYSCALL : VDSO;
 	if (!(v->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)))
 		return is_stack_guard(d, w) ? STACK_GUARD : NO_PERMISSION;
-	if (d->signo == SIGBUS && !v->object)
+	if (d->signo == SIGBUS && !v->file)
 		return SWAP_ERROR;
 	if (d->signo == SIGBUS)
 		return PAGE_ALIGN_DOWN(d->addr) - v->start + v->off >= file_size ? FILE_END : FILE_ERROR;

@@ -1,8 +1,9 @@
 """Faults that explain themselves, as boot arguments switch them (docs/faults.md); each kind of fault is in tests/guest/explain.c."""
+import os
 import re
 
 from . import guests
-from .core import Failed, Test
+from .core import TOP, Failed, Test
 
 CRASH = "/tests/explain die; echo status $?"
 FIRST = r"explain\[(\d+)\]: killed by SIGSEGV at pc 0x[0-9a-f]+, address 0x0, ra 0x[0-9a-f]+, sp 0x[0-9a-f]+\n"
@@ -66,7 +67,28 @@ def no_memory(test, members):
         raise Failed("the fault that found no memory is not explained")
 
 
+def joined(literals):
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
+
+
+def docs(test, members):
+    """Each sentence of the kernel's table stands in docs/faults.md, beside what the table says of the address."""
+    with open(os.path.join(TOP, "kernel/proc/explain_cause.c")) as file:
+        source = file.read()
+    with open(os.path.join(TOP, "docs/faults.md")) as file:
+        rows = re.findall(r"^\| (.*) \| (.*) \|$", file.read(), re.M)
+    table = re.search(r"\} texts\[\] = \{(.*?)\n\};", source, re.S).group(1)
+    entries = re.findall(r"\[(\w+)\] = \{(.*?)\}(?=,\n)", table, re.S)
+    if len(entries) < 40:
+        raise Failed("only %d entries found in the table" % len(entries))
+    for name, entry in entries:
+        what, sentence = re.match(r'\s*(NULL|(?:"[^"]*"\s*)+),(.*)', entry, re.S).groups()
+        if not any(said == joined(sentence) and (what == "NULL" or shown == joined(what)) for shown, said in rows):
+            raise Failed("docs/faults.md has no row for %s" % name)
+
+
 def tests():
+    yield Test("explain.docs", docs, seconds=1, quick=True)
     for name, run in (("whole", whole), ("quiet", quiet), ("off", off), ("wrong_word", wrong_word)):
         yield Test("explain." + name, run, ["debug", "images"], seconds=5)
     yield Test("explain.no_memory", no_memory, ["release", "images"], seconds=10)

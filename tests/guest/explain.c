@@ -398,6 +398,17 @@ EXPLAINED(control_register, SIGILL,
 	EXECUTE(".word 0x100022f3"); /* csrr t0, sstatus */
 }
 
+EXPLAINED(vector_instruction, SIGILL,
+	"The program was compiled for a machine with vector instructions; this one has none.")
+{
+	EXECUTE(".word 0x00000057"); /* vadd.vv */
+}
+
+EXPLAINED(floating_point, SIGILL, "The floating-point instruction is none that this machine has.")
+{
+	EXECUTE(".word 0xfe000053"); /* of an operation that there is not */
+}
+
 EXPLAINED(no_instruction, SIGILL,
 	"The bytes at pc are no instruction of this machine: it jumped into data, or the program is for another "
 	"machine.",
@@ -526,6 +537,36 @@ TEST(a_sent_signal_is_no_fault)
 static void do_null(void)
 {
 	put(hidden(0));
+}
+
+static int fail_at;
+
+static void do_null_without_memory(void)
+{
+	char text[16];
+	int fd = open("/proc/self/fail-nth", O_WRONLY);
+
+	if (write(fd, text, sprintf(text, "%d", fail_at)) < 0)
+		_exit(9);
+	put(hidden(0));
+}
+
+TEST(a_report_without_memory_has_its_cause)
+{
+	int silent = 0;
+
+	only_here();
+	if (access("/proc/self/fail-nth", F_OK) < 0)
+		SKIP("only the debug kernel lets allocations fail");
+	for (fail_at = 1; fail_at <= 24; fail_at++) {
+		const char *text = report_of(SIGSEGV, do_null_without_memory);
+
+		/* Where the signal's own information found no memory (an object, a page for it), it looks like one that was sent. */
+		if (!*text && ++silent <= 2)
+			continue;
+		SAYS(text, "write to 0x0: in the null page");
+		SAYS(text, "cause: A null pointer was used.\n");
+	}
 }
 
 TEST(switched_at_run_time)
