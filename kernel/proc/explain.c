@@ -240,7 +240,8 @@ static void report(const struct death *d, const struct trapframe *tf)
 	text_tame(current()->name, r.name, sizeof(r.name));
 	if (!d->no_memory)
 		r.work = place_work_create();
-	read_instruction(as, &r.death);
+	if (d->code != SI_KERNEL)
+		read_instruction(as, &r.death);
 	aspace_where(as, d->code == SI_KERNEL ? d->sp - 1 : d->addr, d->sp, &r.where);
 	if (r.where.at.file)
 		r.file_size = inode_size(r.where.at.file->inode);

@@ -3,11 +3,11 @@
  *
  *	condition                                          cause
  *	SIGKILL, no frame to be had                        NO_MEMORY
+ *	SIGSEGV by the kernel: no frame for a handler      SIGNAL_STACK
  *	SIGTRAP                                            BREAKPOINT
  *	SIGILL; by the instruction's bits                  ZEROES, UNIMP, PRIVILEGED, CSR, VECTOR, FLOAT, ILLEGAL
  *	SIGBUS, misaligned; an atomic instruction, or not  UNALIGNED_ATOMIC, UNALIGNED
  *	access fault of the machine                        NO_DEVICE
- *	SIGSEGV by the kernel: no frame for a handler      SIGNAL_STACK
  *	page fault, address below 4096; a fetch, 0, other  NULL_CALL, NULL_POINTER, NULL_OFFSET
  *	        no address at all; all bytes are letters   TEXT_POINTER, DAMAGED_POINTER
  *	        upper half; the two pages of isolate=1     KERNEL, CROSSING
@@ -221,6 +221,9 @@ enum cause cause_find(const struct death *d, const struct aspace_where *w, u64 f
 {
 	if (d->no_memory)
 		return NO_MEMORY;
+	/* The trap is the one whose signal was to be handled. */
+	if (d->code == SI_KERNEL)
+		return SIGNAL_STACK;
 	switch (d->trap) {
 	case CAUSE_BREAKPOINT: return BREAKPOINT;
 	case CAUSE_ILLEGAL: return illegal_instruction(d);
@@ -233,7 +236,7 @@ enum cause cause_find(const struct death *d, const struct aspace_where *w, u64 f
 	case CAUSE_STORE_ACCESS: return NO_DEVICE;
 	default: break;
 	}
-	return d->code == SI_KERNEL ? SIGNAL_STACK : of_address(d, w, file_size);
+	return of_address(d, w, file_size);
 }
 
 /* ---- what the address is ---- */
@@ -249,7 +252,9 @@ void cause_describe(
 	char letters[9];
 
 	switch (c) {
-	case UNALIGNED_ATOMIC: scnprintf(buf, size, "not a multiple of %u", FUNCT3(d->insn) == 3 ? 8 : 4); return;
+	case UNALIGNED_ATOMIC:
+		scnprintf(buf, size, "0x%lx is not a multiple of %u", d->addr, FUNCT3(d->insn) == 3 ? 8 : 4);
+		return;
 	case SIGNAL_STACK: scnprintf(buf, size, "the stack pointer"); return;
 	case NULL_OFFSET:
 		scnprintf(buf, size, "in the null page, which is never mapped, %lu bytes from 0", d->addr);

@@ -251,6 +251,15 @@ EXPLAINED(no_room_for_handler, SIGSEGV,
 	sink = recurse(0);
 }
 
+EXPLAINED(no_room_for_another_handler, SIGSEGV,
+	"The handler of a signal could not be called, for there was no room on the stack.", ": the stack pointer\n")
+{
+	signal(SIGTRAP, on_fault);
+#ifdef __riscv
+	__asm__ volatile("li sp, 64\n\tebreak" ::: "memory");
+#endif
+}
+
 /* ---- addresses in a mapping ---- */
 
 EXPLAINED(write_to_code, SIGSEGV,
@@ -362,7 +371,7 @@ EXPLAINED(shortened_file, SIGBUS, FILE_END, "byte 4096 of a file of 100 bytes\n"
 
 EXPLAINED(unaligned_atomic, SIGBUS,
 	"An atomic instruction was given an address that is not a multiple of its operand's size.",
-	": not a multiple of 8\n", "instruction 0x")
+	" is not a multiple of 8\n", "instruction 0x")
 {
 	char *p = map_anon(PG, PROT_READ | PROT_WRITE);
 

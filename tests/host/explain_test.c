@@ -56,12 +56,16 @@ static void test_machine(void)
 	d.insn = 0x00052503; /* lw a0, 0(a0) */
 	expect(&d, &w, 0, UNALIGNED, "an unaligned address");
 	d.insn = 0x1005252f; /* lr.w a0, (a0) */
-	expect(&d, &w, 0, UNALIGNED_ATOMIC, "not a multiple of 4");
+	expect(&d, &w, 0, UNALIGNED_ATOMIC, "0x12345 is not a multiple of 4");
 	d.insn = 0x1005352f; /* lr.d */
-	expect(&d, &w, 0, UNALIGNED_ATOMIC, "not a multiple of 8");
+	expect(&d, &w, 0, UNALIGNED_ATOMIC, "0x12345 is not a multiple of 8");
 	d.signo = SIGSEGV;
 	d.trap = CAUSE_STORE_ACCESS;
 	expect(&d, &w, 0, NO_DEVICE, "a page with nothing behind it");
+	d.trap = CAUSE_BREAKPOINT;
+	expect(&d, &w, 0, BREAKPOINT, "a breakpoint");
+	d.code = SI_KERNEL; /* it was handled, or would have been */
+	expect(&d, &w, 0, SIGNAL_STACK, "the stack pointer");
 	printf("ok 2 machine\n");
 }
 
