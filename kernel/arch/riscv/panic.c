@@ -165,6 +165,7 @@ static void print_walk(vaddr_t va)
 {
 	u64 satp = csr_read(satp);
 	const u64 *table = phys_to_kva((satp & ((1ul << 44) - 1)) << PAGE_SHIFT);
+	char flags[9];
 
 	if (!kernel_pagetable.root)
 		return;
@@ -172,14 +173,22 @@ static void print_walk(vaddr_t va)
 	for (u32 level = pt_levels - 1;; level--) {
 		u64 pte = readable((vaddr_t)table) ? table[level_index(va, level)] : 0;
 
-		pr_emerg("  level %u index %3lu: pte %016lx pa %016lx %c%c%c%c%c%c%c%c", level, level_index(va, level),
-			pte, pte_pa(pte), pte & PTE_V ? 'V' : '-', pte & PTE_R ? 'R' : '-', pte & PTE_W ? 'W' : '-',
-			pte & PTE_X ? 'X' : '-', pte & PTE_U ? 'U' : '-', pte & PTE_G ? 'G' : '-',
-			pte & PTE_A ? 'A' : '-', pte & PTE_D ? 'D' : '-');
+		pte_flags(pte, flags);
+		pr_emerg("  level %u index %3lu: pte %016lx pa %016lx %s", level, level_index(va, level), pte,
+			pte_pa(pte), flags);
 		if (!(pte & PTE_V) || pte_is_leaf(pte) || level == 0)
 			return;
 		table = phys_to_kva(pte_pa(pte));
 	}
+}
+
+static void print_cause(const struct trapframe *tf)
+{
+	char text[120];
+	const char *cause = panic_cause(tf, kernel_leaf(tf->tval), text, sizeof(text));
+
+	if (cause)
+		pr_emerg("cause: %s", cause);
 }
 
 static void print_context(void)
@@ -241,6 +250,7 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 		print_trap_frames(tf);
 		if (tf->cause == CAUSE_FETCH_PAGE || tf->cause == CAUSE_LOAD_PAGE || tf->cause == CAUSE_STORE_PAGE)
 			print_walk(tf->tval);
+		print_cause(tf);
 	} else {
 		pr_emerg("backtrace:");
 		print_frames(fp);
