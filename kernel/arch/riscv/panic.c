@@ -12,7 +12,9 @@
 #include "arch/riscv/csr.h"
 #include "arch/riscv/irq.h"
 #include "arch/riscv/pte.h"
+#include "arch/riscv/trace.h"
 #include "arch/riscv/trap.h"
+#include "lib/layout.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/symbols.h"
@@ -21,6 +23,16 @@
 
 #define PANIC_STATUS 101
 #define MAX_FRAMES   24
+#define LAST_EVENTS  32
+
+/* For whoever reads RAM afterwards (tools/dump.py): the registers at the panic, pc first. */
+static struct panic_record {
+	u32 valid;
+	u64 regs[32];
+} panic_record;
+LAYOUT_IS_ADDRESS(panic_record);
+LAYOUT_IS_FIELD(panic_record, valid);
+LAYOUT_IS_FIELD(panic_record, regs);
 
 static u32 panic_owner; /* hart index + 1 of the first to panic */
 static u32 panic_depth;
@@ -209,6 +221,26 @@ static void print_context(void)
 	lockcheck_dump();
 }
 
+/* Of a trap, all of them; of a call of panic(), what its caller needs to be found. */
+static void record_registers(const struct trapframe *tf, u64 fp)
+{
+	u64 *regs = panic_record.regs;
+
+	if (tf) {
+		regs[0] = tf->pc;
+		for (u32 i = 0; i < 31; i++)
+			regs[i + 1] = tf->x[i];
+	} else if (readable(fp - 16) && readable(fp - 8)) {
+		const u64 *record = (const u64 *)(fp - 16);
+
+		regs[0] = regs[1] = record[1];
+		regs[2] = fp;
+		regs[4] = (u64)current();
+		regs[8] = record[0];
+	}
+	panic_record.valid = 1;
+}
+
 /* Only the first hart returns; one that panics while it reports ends the machine at the second try. */
 static void panic_enter(void)
 {
@@ -242,6 +274,7 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 		pr_emerg("(while reporting another panic)");
 		machine_poweroff(PANIC_STATUS);
 	}
+	record_registers(tf, fp);
 	print_context();
 	if (tf) {
 		print_registers(tf);
@@ -255,6 +288,7 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 		pr_emerg("backtrace:");
 		print_frames(fp);
 	}
+	trace_dump(LAST_EVENTS);
 	pr_emerg("end of panic; the machine stops with status %u", PANIC_STATUS);
 	machine_poweroff(PANIC_STATUS);
 }
