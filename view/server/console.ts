@@ -1,6 +1,6 @@
 /** The guest's console: a socket of QEMU's, the bytes of the last while kept for pages that come later. */
-import type { Socket } from "node:net";
-import { connected } from "./qmp";
+import type { Socket } from 'node:net';
+import { connected } from './qmp.ts';
 
 /** So much is shown to a page that is opened (again) in the middle of a session. */
 const KEPT = 256 * 1024;
@@ -11,11 +11,11 @@ export class GuestConsole {
   onData: (data: Buffer) => void = () => {};
 
   private constructor(private readonly socket: Socket | null) {
-    socket?.on("data", (data: Buffer) => {
+    socket?.on('data', (data: Buffer) => {
       this.keep(data);
       this.onData(data);
     });
-    socket?.on("error", () => socket.destroy());
+    socket?.on('error', () => socket.destroy());
   }
 
   /** Connects to the console's socket; null: the console is elsewhere (a terminal), and this one stays empty. */

@@ -6,23 +6,23 @@
  *   token   128 random bits in the address: another user of the host cannot guess it
  *   Origin  of a WebSocket must be our own page: browsers let any page open a socket to anywhere
  */
-import { randomBytes, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 
 export class Guard {
-  readonly token = randomBytes(16).toString("hex");
+  readonly token = randomBytes(16).toString('hex');
 
   constructor(private readonly port: number) {}
 
   /** The path of an allowed request for a file, or null. */
   admit(request: IncomingMessage): string | null {
     const url = this.ourUrl(request);
-    return url && this.knows(url.searchParams.get("token")) ? url.pathname : null;
+    return url && this.knows(url.searchParams.get('token')) ? url.pathname : null;
   }
 
   /** May this request become a WebSocket? */
   admitSocket(request: IncomingMessage): boolean {
-    return this.hosts().some((host) => request.headers.origin === `http://${host}`) && this.admit(request) === "/socket";
+    return this.hosts().some((host) => request.headers.origin === `http://${host}`) && this.admit(request) === '/socket';
   }
 
   private hosts(): string[] {
@@ -30,17 +30,17 @@ export class Guard {
   }
 
   private ourUrl(request: IncomingMessage): URL | null {
-    const host = request.headers.host ?? "";
+    const host = request.headers.host ?? '';
     if (!this.hosts().includes(host)) return null;
     try {
-      return new URL(request.url ?? "/", `http://${host}`);
+      return new URL(request.url ?? '/', `http://${host}`);
     } catch {
       return null;
     }
   }
 
   private knows(token: string | null): boolean {
-    const given = Buffer.from(token ?? "");
+    const given = Buffer.from(token ?? '');
     const wanted = Buffer.from(this.token);
     return given.length === wanted.length && timingSafeEqual(given, wanted);
   }

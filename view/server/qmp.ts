@@ -1,5 +1,5 @@
 /** QEMU's monitor (QMP): one connection to its socket, commands in order, events to a listener. */
-import { connect, type Socket } from "node:net";
+import { connect, type Socket } from 'node:net';
 
 interface Waiting {
   resolve: (value: unknown) => void;
@@ -15,23 +15,23 @@ interface Answer {
 
 export class Monitor {
   private waiting: Waiting[] = [];
-  private text = "";
+  private text = '';
   /** Called with the name of each event: STOP, RESUME, SHUTDOWN, … */
   onEvent: (name: string) => void = () => {};
   onClose: () => void = () => {};
 
   private constructor(private readonly socket: Socket) {
-    socket.setEncoding("utf8");
-    socket.on("data", (data) => this.feed(String(data)));
-    socket.on("close", () => this.end());
-    socket.on("error", () => socket.destroy());
+    socket.setEncoding('utf8');
+    socket.on('data', (data) => this.feed(String(data)));
+    socket.on('close', () => this.end());
+    socket.on('error', () => socket.destroy());
   }
 
   /** Connects and negotiates. Errors: rejects when nobody listens there. */
   static async open(path: string): Promise<Monitor> {
     const socket = await connected(path);
     const monitor = new Monitor(socket);
-    await monitor.run("qmp_capabilities");
+    await monitor.run('qmp_capabilities');
     return monitor;
   }
 
@@ -39,11 +39,11 @@ export class Monitor {
   run(execute: string, args?: Record<string, unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.socket.destroyed) {
-        reject(new Error("the machine is off"));
+        reject(new Error('the machine is off'));
         return;
       }
       this.waiting.push({ resolve, reject });
-      this.socket.write(JSON.stringify({ execute, arguments: args }) + "\n");
+      this.socket.write(JSON.stringify({ execute, arguments: args }) + '\n');
     });
   }
 
@@ -53,7 +53,7 @@ export class Monitor {
 
   private feed(data: string): void {
     this.text += data;
-    for (let end = this.text.indexOf("\n"); end >= 0; end = this.text.indexOf("\n")) {
+    for (let end = this.text.indexOf('\n'); end >= 0; end = this.text.indexOf('\n')) {
       const line = this.text.slice(0, end).trim();
       this.text = this.text.slice(end + 1);
       if (line) this.answer(JSON.parse(line) as Answer);
@@ -72,7 +72,7 @@ export class Monitor {
   }
 
   private end(): void {
-    for (const waiting of this.waiting.splice(0)) waiting.reject(new Error("the machine is off"));
+    for (const waiting of this.waiting.splice(0)) waiting.reject(new Error('the machine is off'));
     this.onClose();
   }
 }
@@ -84,11 +84,11 @@ export async function connected(path: string, patience = 10_000): Promise<Socket
     try {
       return await new Promise<Socket>((resolve, reject) => {
         const socket = connect(path);
-        socket.once("connect", () => {
-          socket.off("error", reject);
+        socket.once('connect', () => {
+          socket.off('error', reject);
           resolve(socket);
         });
-        socket.once("error", reject);
+        socket.once('error', reject);
       });
     } catch (error) {
       if (Date.now() >= end) throw error;
