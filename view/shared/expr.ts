@@ -24,10 +24,12 @@ export function resolve(text: string, pid: number, names: Names): Expression | {
   const named = found[1] === undefined ? null : Number(found[1]);
   const as = names.aspace(named ?? pid);
   let sum = 0n;
+  let first = true;
   for (const [part, sign, term] of found[2]!.matchAll(/\s*([+-]?)\s*([^\s+-]+)|(.+)/g)) {
-    const value = term === undefined ? null : termValue(term, as, names);
+    const value = term === undefined || (!first && !sign) ? null : termValue(term, as, names);
     if (value === null) return { wrong: part.trim() };
     sum += sign === '-' ? -value : value;
+    first = false;
   }
   return { pid: named, va: BigInt.asUintN(64, sum) };
 }
