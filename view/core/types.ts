@@ -225,7 +225,7 @@ export interface AspaceInfo {
   brk: number;
   mmapTop: number;
   stackTop: number;
-  /** Bytes that the stack may grow to (Infinity: unlimited). */
+  /** Bytes that the stack may grow to; -1: unlimited. */
   stackLimit: number;
   /** In pages: anonymous frames owned, entries in swap, promised. */
   resident: number;
@@ -340,6 +340,10 @@ export interface Snapshot {
   /** The members of vm_stats that the note tells of. */
   stats: Record<string, number>;
   problems: Problem[];
+  /** How many amaps hold a frame, by (pfn - firstPfn), at most 255. null: not known (a snapshot made of deltas). */
+  slots: Uint8Array | null;
+  /** Address spaces that were at work while this was read: what is odd about them may be two halves of two instants. */
+  moving: number[];
 }
 
 /**

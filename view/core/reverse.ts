@@ -1,0 +1,148 @@
+/* From a frame to everything that shows it, and what follows: who shares with whom. */
+import { blockOf, pidsByAspace } from './snapshot.ts';
+import { flagNames } from './frames.ts';
+import { Machine } from './machine.ts';
+import { levelPages, PAGE_SIZE, PTE_A, PTE_D, PTE_W, pteBig, ptePfn } from './numbers.ts';
+import { KIND_NAMES, type FrameInfo, type LeafList, type Mapping, type ReverseMap, type SharePair, type Snapshot } from './types.ts';
+
+/** Calls fn with each frame that a leaf shows, as an index into the frame table. A leaf of RAM may lie partly outside. */
+export function eachFrame(leaves: LeafList, i: number, firstPfn: number, count: number, fn: (index: number, page: number) => void): void {
+  const pages = levelPages(leaves.level[i]!);
+  const first = ptePfn(leaves.lo[i]!, leaves.hi[i]!) - firstPfn;
+  const from = Math.max(0, -first);
+  const to = Math.min(pages, count - first);
+  for (let page = from; page < to; page++) fn(first + page, page);
+}
+
+class Reverse implements ReverseMap {
+  readonly users: Uint16Array;
+  readonly heat: Uint8Array;
+  /* Small leaves by frame: entries starts[f] to starts[f + 1] of (tree, leaf). Large leaves are few: looked through. */
+  private readonly starts: Uint32Array;
+  private readonly tree: Uint16Array;
+  private readonly leaf: Uint32Array;
+  private readonly large: { tree: number; leaf: number; first: number; end: number }[] = [];
+  private readonly trees: { pid: number; leaves: LeafList }[] = [];
+
+  constructor(private readonly snapshot: Snapshot) {
+    const { firstPfn, count } = snapshot.frames;
+    const pids = pidsByAspace(snapshot);
+    for (const [address, tree] of snapshot.trees) this.trees.push({ pid: pids.get(address) ?? 0, leaves: tree.leaves });
+    this.users = new Uint16Array(count);
+    this.heat = new Uint8Array(count);
+    this.starts = new Uint32Array(count + 1);
+    this.trees.forEach(({ leaves }, t) => this.count(leaves, t));
+    for (let i = 0; i < count; i++) this.starts[i + 1]! += this.starts[i]!;
+    const total = this.starts[count]!;
+    this.tree = new Uint16Array(total);
+    this.leaf = new Uint32Array(total);
+    const fill = this.starts.slice();
+    this.trees.forEach(({ leaves }, t) => {
+      for (let i = 0; i < leaves.count; i++) {
+        if (leaves.level[i]) continue;
+        const f = ptePfn(leaves.lo[i]!, leaves.hi[i]!) - firstPfn;
+        if (f < 0 || f >= count) continue;
+        const at = fill[f]!++;
+        this.tree[at] = t;
+        this.leaf[at] = i;
+      }
+    });
+  }
+
+  private count(leaves: LeafList, t: number): void {
+    const { firstPfn, count } = this.snapshot.frames;
+    const { users, heat, starts } = this;
+    for (let i = 0; i < leaves.count; i++) {
+      const lo = leaves.lo[i]!;
+      const hot = (lo & PTE_A ? 1 : 0) | (lo & PTE_D ? 2 : 0);
+      const f = ptePfn(lo, leaves.hi[i]!) - firstPfn;
+      if (leaves.level[i] === 0) {
+        if (f < 0 || f >= count) continue;
+        users[f]!++;
+        heat[f]! |= hot;
+        starts[f + 1]!++;
+        continue;
+      }
+      this.large.push({ tree: t, leaf: i, first: f, end: f + levelPages(leaves.level[i]!) });
+      eachFrame(leaves, i, firstPfn, count, (frame) => {
+        users[frame]!++;
+        heat[frame]! |= hot;
+      });
+    }
+  }
+
+  of(pfn: number): Mapping[] {
+    const f = pfn - this.snapshot.frames.firstPfn;
+    if (!(f >= 0 && f < this.snapshot.frames.count)) return [];
+    const found: Mapping[] = [];
+    for (let at = this.starts[f]!; at < this.starts[f + 1]!; at++) found.push(this.mapping(this.tree[at]!, this.leaf[at]!, 0));
+    for (const one of this.large) if (f >= one.first && f < one.end) found.push(this.mapping(one.tree, one.leaf, f - one.first));
+    return found.sort((a, b) => a.pid - b.pid || a.vpn - b.vpn);
+  }
+
+  private mapping(t: number, i: number, page: number): Mapping {
+    const { pid, leaves } = this.trees[t]!;
+    return { pid, vpn: leaves.vpn[i]! + page, level: leaves.level[i]!, pte: pteBig(leaves.lo[i]!, leaves.hi[i]!) };
+  }
+}
+
+export function reverseMap(s: Snapshot): ReverseMap {
+  return new Reverse(s);
+}
+
+export function frameInfo(machine: Machine, s: Snapshot, reverse: ReverseMap, pfn: number): FrameInfo | null {
+  const f = s.frames;
+  const i = pfn - f.firstPfn;
+  if (!(Number.isInteger(i) && i >= 0 && i < f.count)) return null;
+  const kind = KIND_NAMES[f.kind[i]!] ?? 'unknown';
+  /* What is said of a block is said in its first frame. */
+  const head = kind === 'free' ? { first: i, order: 0 } : blockOf(f, i);
+  return {
+    pfn, pa: pfn * PAGE_SIZE, kind, order: head.order, refs: f.refs[head.first]!, flags: flagNames(machine, f.flags[head.first]!),
+    owner: f.owner[head.first]!, index: f.index[head.first]!, ownerText: ownerText(machine, s, kind, f.owner[head.first]!), mappings: reverse.of(pfn),
+  };
+}
+
+function ownerText(machine: Machine, s: Snapshot, kind: string, owner: number): string {
+  if (!owner || !machine.layout) return '';
+  const pids = pidsByAspace(s);
+  if (kind === 'table' || kind === 'usyscall') {
+    const offset = kind === 'table' ? machine.layout.offset('aspace.pt') : 0;
+    const pid = pids.get(owner - offset);
+    if (pid !== undefined) return `pid ${pid}`;
+    return kind === 'table' && owner === machine.addressOf('kernel_pagetable') ? 'kernel' : '';
+  }
+  if (kind === 'file') {
+    const inode = machine.memory.read(owner + machine.layout.offset('pagecache.inode'), 8);
+    const at = inode ? machine.pointer(new DataView(inode.buffer, inode.byteOffset, 8), 0) : 0;
+    const ino = at > 0 ? machine.member(at, 'inode.ino') : null;
+    return ino === null ? '' : `inode ${ino}`;
+  }
+  if (kind === 'anon') {
+    const holders = s.processes.filter((p) => s.aspaces.some((as) => as.address === p.aspace && as.vmas.some((v) => v.amap === owner)));
+    return holders.map((p) => `pid ${p.pid}`).join(', ');
+  }
+  return '';
+}
+
+const MOST_SHARERS = 64;
+
+export function sharePairs(s: Snapshot, reverse: ReverseMap): SharePair[] {
+  const pairs = new Map<string, SharePair>();
+  for (let i = 0; i < s.frames.count; i++) {
+    if (reverse.users[i]! < 2) continue;
+    const mappings = reverse.of(s.frames.firstPfn + i);
+    const byPid = new Map<number, boolean>();
+    for (const m of mappings) byPid.set(m.pid, (byPid.get(m.pid) ?? false) || (Number(m.pte & 0xffn) & PTE_W) !== 0);
+    const pids = [...byPid.keys()].slice(0, MOST_SHARERS); // the page of zeroes is everybody's
+    for (let a = 0; a < pids.length; a++)
+      for (let b = a + 1; b < pids.length; b++) {
+        const key = `${pids[a]} ${pids[b]}`;
+        const pair = pairs.get(key) ?? { a: pids[a]!, b: pids[b]!, pages: 0, readOnly: 0 };
+        pair.pages++;
+        if (!byPid.get(pids[a]!) && !byPid.get(pids[b]!)) pair.readOnly++;
+        pairs.set(key, pair);
+      }
+  }
+  return [...pairs.values()].sort((x, y) => y.pages - x.pages || x.a - y.a || x.b - y.b);
+}

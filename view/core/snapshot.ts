@@ -1,0 +1,173 @@
+/*
+ * Everything at one instant; of a running machine, nearly one. The order of reading matters little: what was at work meanwhile
+ * is noted in `moving`, by the event rings.
+ */
+import { countedFree, emptyFrames, INSIDE, KIND, readBanks, readFrames } from './frames.ts';
+import { CachedMemory, Machine } from './machine.ts';
+import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
+import { IndexReader, ProcessReader, type Population } from './processes.ts';
+import { ringHeads, threadsMoving, type RingHeads } from './rings.ts';
+import { budgetFor, tableTree } from './tables.ts';
+import { KIND_NAMES, type AspaceInfo, type FrameTable, type HartInfo, type Problem, type Snapshot, type TableTree } from './types.ts';
+
+const MOST_HARTS = 64;
+
+/** Of a machine whose refresh() was true. Without a layout note: an empty one with the table of satp as the kernel's. */
+export function takeSnapshot(machine: Machine, options: { paused?: boolean; at?: number } = {}): Snapshot {
+  const problems: Problem[] = [...machine.problems];
+  const paused = options.paused ?? false;
+  const snapshot: Snapshot = {
+    version: 1, seq: ++machine.snapshots, at: options.at ?? Date.now(), paused, levels: machine.levels, isolating: machine.isolating,
+    kernelRoot: machine.kernelRoot, harts: [], processes: [], aspaces: [], trees: new Map(), frames: emptyFrames(0, 0),
+    totals: { ram: 0, free: 0, kinds: KIND_NAMES.map(() => 0) }, stats: {}, problems, slots: null, moving: [],
+  };
+  if (!machine.layout) return snapshot;
+  const heads = paused ? null : ringHeads(machine);
+  const memory = new CachedMemory(machine.memory);
+  const banks = readBanks(machine, problems);
+  const found = new ProcessReader(machine, memory, problems).read();
+  snapshot.processes = found.processes;
+  snapshot.aspaces = found.aspaces;
+  /* The frames before the trees: where a tree leads into what is no table, it is not followed. */
+  snapshot.frames = readFrames(machine, banks, problems);
+  snapshot.trees = readTrees(machine, found.aspaces, snapshot.frames);
+  snapshot.slots = readSlots(machine, memory, found.aspaces, snapshot.frames, problems);
+  snapshot.totals = totalsOf(machine, snapshot.frames, banks.reduce((sum, b) => sum + b.end - b.start, 0));
+  snapshot.stats = readStats(machine);
+  snapshot.harts = readHarts(machine, found);
+  if (heads) snapshot.moving = movingOf(machine, heads, found);
+  return snapshot;
+}
+
+function readTrees(machine: Machine, aspaces: AspaceInfo[], frames: FrameTable): Map<number, TableTree> {
+  const budget = budgetFor(machine.memory);
+  const trees = new Map<number, TableTree>();
+  const isTable = (pa: number): boolean => {
+    const i = pa / PAGE_SIZE - frames.firstPfn;
+    return frames.count === 0 || (i >= 0 && i < frames.count && frames.kind[i] === KIND.table);
+  };
+  for (const as of aspaces) trees.set(as.address, tableTree(machine.memory, as.root, machine.levels, 'user', { budget, isTable }));
+  return trees;
+}
+
+/* How many amaps hold each frame: every amap that some VMA shows, once. */
+function readSlots(machine: Machine, memory: CachedMemory, aspaces: AspaceInfo[], frames: FrameTable, problems: Problem[]): Uint8Array {
+  const layout = machine.layout!;
+  const slots = new Uint8Array(frames.count);
+  const pages = layout.offset('amap.pages');
+  const array = layout.constant('KVA_FRAMES');
+  const size = layout.size('frame');
+  const arrayHi = Number(array >> 32n);
+  const reader = new IndexReader(machine, memory);
+  const seen = new Set<number>();
+  for (const as of aspaces) {
+    for (const vma of as.vmas) {
+      if (!vma.amap || seen.has(vma.amap)) continue;
+      seen.add(vma.amap);
+      let bad = 0;
+      const wrong = reader.each(vma.amap + pages, frames.count + 65536, (_key, view, at) => {
+        const lo = view.getUint32(at, true);
+        if (lo & 1) return; // in swap
+        const pfn = ((view.getUint32(at + 4, true) - arrayHi) * 2 ** 32 + lo) / size;
+        const i = pfn - frames.firstPfn;
+        if (!Number.isInteger(i) || i < 0 || i >= frames.count) bad++;
+        else if (slots[i]! < 255) slots[i]!++;
+      });
+      if (wrong || bad) problems.push({ code: 'amap-broken', args: { aspace: hex(as.address), amap: hex(vma.amap), why: wrong ?? 'slot' } });
+    }
+  }
+  return slots;
+}
+
+/** Pages of a VMA that are in swap. null: not readable. */
+export function swappedPages(machine: Machine, vma: { amap: number; apgoff: number; start: number; end: number }): number | null {
+  if (!vma.amap || !machine.layout) return 0;
+  let count = 0;
+  const end = vma.apgoff + vma.end - vma.start;
+  const wrong = new IndexReader(machine, machine.memory).each(vma.amap + machine.layout.offset('amap.pages'), 1 << 22, (key, view, at) => {
+    if (key >= vma.apgoff && key < end && view.getUint32(at, true) & 1) count++;
+    return key < end;
+  });
+  return wrong ? null : count;
+}
+
+export function totalsOf(machine: Machine, frames: FrameTable, ram: number): Snapshot['totals'] {
+  const kinds = KIND_NAMES.map(() => 0);
+  for (let i = 0; i < frames.count; i++) kinds[frames.kind[i]!]!++;
+  return { ram, free: countedFree(machine) ?? kinds[KIND.free]! + kinds[KIND.cached]!, kinds };
+}
+
+function readStats(machine: Machine): Record<string, number> {
+  const stats: Record<string, number> = {};
+  const base = machine.addressOf('vm_stats');
+  const bytes = machine.memory.read(base, machine.layout!.size('vm_stats'));
+  if (!bytes) return stats;
+  for (const entry of machine.layout!.entries.values())
+    if (entry.kind === 'field' && entry.name.startsWith('vm_stats.')) stats[entry.name.slice(9)] = u64(viewOf(bytes), Number(entry.value));
+  return stats;
+}
+
+function readHarts(machine: Machine, found: Population): HartInfo[] {
+  const layout = machine.layout!;
+  const count = Math.min(machine.variable('nr_harts', 4) ?? 0, MOST_HARTS);
+  const size = layout.size('hart');
+  const bytes = machine.memory.read(machine.addressOf('harts'), count * size);
+  if (!bytes) return [];
+  const view = viewOf(bytes);
+  return Array.from({ length: count }, (_, i) => {
+    const word = (name: string): number => u64(view, i * size + layout.offset('hart.' + name));
+    const table = machine.pointer(view, i * size + layout.offset('hart.pt'));
+    const owner = found.processes.flatMap((p) => p.tasks.map((t) => ({ p, t }))).find(({ t }) => t.onHart === i && t.state === 'runnable');
+    return {
+      index: i, hartid: word('hartid'), root: table > 0 ? machine.member(table, 'pagetable.root') ?? 0 : 0, tid: owner?.t.tid ?? null,
+      pid: owner?.p.pid ?? null, switches: word('nr_switches'), irqs: word('nr_irqs'), shootdowns: word('nr_shootdowns'),
+    };
+  });
+}
+
+/* Who sleeps is not at work, whatever it did before. Without rings, whoever runs may be. */
+function movingOf(machine: Machine, heads: RingHeads, found: Population): number[] {
+  const threads = threadsMoving(machine, heads);
+  const moving = new Set<number>();
+  for (const p of found.processes) {
+    const busy = p.tasks.some((t) => {
+      const runs = t.onHart !== null || t.state !== 'sleeping';
+      return threads ? threads.now.has(t.tid) || (runs && threads.before.has(t.tid)) : runs;
+    });
+    if (p.aspace && busy) moving.add(p.aspace);
+  }
+  return [...moving];
+}
+
+export function aspaceOf(s: Snapshot, pid: number): AspaceInfo | null {
+  const process = s.processes.find((p) => p.pid === pid);
+  return (process && s.aspaces.find((as) => as.address === process.aspace)) ?? null;
+}
+
+/** pid of each address space: its first process by number. */
+export function pidsByAspace(s: Snapshot): Map<number, number> {
+  const map = new Map<number, number>();
+  for (const p of s.processes) if (p.aspace && !map.has(p.aspace)) map.set(p.aspace, p.pid);
+  return map;
+}
+
+const NAME_COLUMN = 73;
+
+/** The text of /proc/PID/maps, but for device numbers, which are 00:00. */
+export function mapsText(as: AspaceInfo): string {
+  return as.vmas.map((v) => {
+    const range = `${(v.start * PAGE_SIZE).toString(16).padStart(8, '0')}-${(v.end * PAGE_SIZE).toString(16).padStart(8, '0')}`;
+    const offset = (v.ino ? v.pgoff * PAGE_SIZE : 0).toString(16).padStart(8, '0');
+    const line = `${range} ${v.perms} ${offset} 00:00 ${v.ino} `;
+    return (v.name ? line.padEnd(NAME_COLUMN) + v.name.replace(/[\\\n]/g, (c) => '\\' + c.charCodeAt(0).toString(8).padStart(3, '0')) : line) + '\n';
+  }).join('');
+}
+
+/** Frames of one block, from any of them. */
+export function blockOf(frames: FrameTable, i: number): { first: number; order: number } {
+  for (let first = i, back = 0; first >= 0 && back <= 1024; first--, back++) {
+    const order = frames.order[first]!;
+    if (order !== INSIDE) return i < first + 2 ** order ? { first, order } : { first: i, order: 0 };
+  }
+  return { first: i, order: 0 };
+}
