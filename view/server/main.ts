@@ -150,11 +150,11 @@ async function main(): Promise<void> {
   const description = option('--machine');
   if (!description) throw new Error('usage: server --machine MACHINE.json');
   const about = JSON.parse(readFileSync(description, 'utf8')) as Description;
-  const ram = new RamFile(about.ram, about.base, about.size);
-  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram);
-  // The console first: QEMU waits for its reader before the guest begins.
+  // The console first: QEMU waits for its reader before it makes anything else.
   const console = await GuestConsole.open(about.console);
   const monitor = await Monitor.open(option('--monitor') ?? about.qmp);
+  const ram = new RamFile(about.ram, about.base, about.size);
+  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram);
   const seconds = option('--bench');
   if (seconds) {
     await bench(watcher, console, monitor, Number(seconds));

@@ -70,7 +70,7 @@ function RowPart({ row, view, aspace }: { row: Row; view: View; aspace: AspaceIn
       </li>
     );
   const vma = row.vma!;
-  const height = 22 + 7 * Math.log2(pages);
+  const height = 26 + 4 * Math.log2(pages);
   const start = address(row.start);
   return (
     <li class="vma" style={{ minHeight: `${height}px` }}>
@@ -84,7 +84,7 @@ function RowPart({ row, view, aspace }: { row: Row; view: View; aspace: AspaceIn
             <rect key={run.start} x={run.start - row.start} width={Math.max(run.end - run.start, pages / 400)} y={runTop(run.look)} height={1 - runTop(run.look)} fill={colour(run.look)} />
           ))}
         </svg>
-        <span class="fine">{row.present ? t.space.presentOf(row.present, pages) : t.space.none}</span>
+        <span class="fine" aria-hidden="true">{row.present} / {pages}</span>
       </span>
     </li>
   );

@@ -39,7 +39,7 @@ export function Terminal({ model, label, large }: { model: Model; label: string;
     if (xterm.current) xterm.current.options.fontSize = large ? 12 : 10;
   }, [large]);
   return (
-    <section class="terminal" aria-label={label}>
+    <section class="guest" aria-label={label}>
       <div ref={place} />
     </section>
   );

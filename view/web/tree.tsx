@@ -9,7 +9,7 @@ import { AddressLink, Empty, FrameLink, Twin } from './parts.tsx';
 import { tableMemory, tablesAlong, type Entry, type Table } from './tables.ts';
 
 const COLUMNS = 32;
-const CELL = 20;
+const CELL = 16;
 const SMALL = 5;
 
 export function TreeView() {

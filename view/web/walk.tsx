@@ -6,6 +6,9 @@ import { useView, type View } from './context.ts';
 import { flagsOf } from './format.ts';
 import { Choice, Empty, FrameLink, Twin } from './parts.tsx';
 
+/** The engine's words begin with the indices and the root, and have a line for each step: those are drawn. */
+const FIRST_WORDS = 2;
+
 type Guess = 'ok' | 'fault';
 
 export function WalkView() {
@@ -24,7 +27,7 @@ export function WalkView() {
       {answer?.result && (
         <>
           <Bits result={answer.result} view={view} />
-          {answer.where && <p><span class="fine">{t.walk.where}:</span> {answer.where}</p>}
+          {answer.where && answer.result.va >> 63n && <p><span class="fine">{t.walk.where}:</span> {answer.where}</p>}
           {hidden ? <Prediction view={view} onGuess={setGuess} /> : <Steps view={view} answer={answer} guess={predict ? guess : null} go={go} />}
           {!hidden && <Twin name="walk" text={() => walkText(view, answer)} />}
         </>
@@ -114,7 +117,7 @@ function Steps({ view, answer, guess, go }: { view: View; answer: WalkAnswer; gu
       <section class={`result ${fine ? 'good' : 'fault'}`} aria-label={t.walk.result} data-result={result.reason}>
         {guess && <p><b>{(guess === 'ok') === fine ? t.walk.right : t.walk.notRight}</b></p>}
         <h2><span aria-hidden="true">{fine ? '✓' : '✗'}</span> {answer.words?.title}</h2>
-        {answer.words?.lines.map((line) => <p key={line}>{line}</p>)}
+        {answer.words?.lines.slice(FIRST_WORDS + result.steps.length).map((line) => <p key={line}>{line}</p>)}
         {result.pa !== null && <p>{t.walk.physical} <b class="mono">{hex(result.pa)}</b> <button type="button" onClick={() => go({ view: 'frames', frame: result.pa! - (result.pa! % 4096) })}>{t.walk.toFrame}</button></p>}
         {fine && (result.sets.a || result.sets.d) && <p class="fine">{t.walk.sets}: {[result.sets.a && 'A', result.sets.d && 'D'].filter(Boolean).join(', ')}</p>}
       </section>
@@ -126,11 +129,12 @@ function Step({ step, view }: { step: WalkStep; view: View }) {
   const { t } = view;
   return (
     <li class={`step level${step.level}`}>
-      <h3>{t.tree.level(step.level)} <span class="fine">{t.walk.read(hex(step.table), step.index)} = </span><span class="mono">{hex(step.slot)}</span></h3>
-      <p>
-        <span class="fine">{t.walk.bytes}</span> <code>{spaced(step.bytes)}</code>{' '}
-        <span class="fine">{t.tree.pte}</span> <code>{step.pte === null ? '–' : hex(step.pte, 16)}</code>
-      </p>
+      <h3>{t.tree.level(step.level)}</h3>
+      <p class="fine">{t.walk.read(hex(step.table), step.index)} = <code>{hex(step.slot)}</code></p>
+      <dl>
+        <dt>{t.walk.bytes}</dt><dd><code>{step.bytes ?? '–'}</code></dd>
+        <dt>{t.tree.pte}</dt><dd><code>{step.pte === null ? '–' : hex(step.pte, 16)}</code></dd>
+      </dl>
       <p>
         {step.pte !== null && <Flags pte={step.pte} />}
         {step.kind !== 'invalid' && step.kind !== 'unreadable' && <>→ <FrameLink pa={step.pa} /></>}
@@ -151,21 +155,17 @@ function Flags({ pte }: { pte: bigint }) {
   return <code class="flags" aria-label={flagsOf(pte)}>{[...'DAGUXWRV'].map((letter, i) => <span key={letter} class={(pte >> BigInt(7 - i)) & 1n ? 'on' : ''}>{letter}</span>)}</code>;
 }
 
-function spaced(bytes: string | null): string {
-  return bytes === null ? '–' : (bytes.match(/../g) ?? []).join(' ');
-}
-
 function walkText(view: View, answer: WalkAnswer): string {
   const { t } = view;
   const result = answer.result!;
   const steps = result.steps.map((step) => [
     `${t.tree.level(step.level)}: ${t.walk.read(hex(step.table), step.index)} = ${hex(step.slot)}`,
-    `  ${t.walk.bytes} ${spaced(step.bytes)}  ${t.tree.pte} ${step.pte === null ? '–' : hex(step.pte, 16)}  ${step.flags}`,
+    `  ${t.walk.bytes} ${step.bytes ?? '–'}  ${t.tree.pte} ${step.pte === null ? '–' : hex(step.pte, 16)}  ${step.flags}`,
     ...step.checks.map((check) => `  ${check.pass ? '✓' : '✗'} ${t.checks[check.code] ?? check.code}: ${check.pass ? t.walk.pass : t.walk.fail}`),
   ].join('\n'));
   return [
     `${hex(result.va)} ${t.walk[result.access]}, ${result.mode === 'user' ? t.walk.user : t.walk.kernelMode}`,
-    ...(answer.where ? [`${t.walk.where}: ${answer.where}`] : []),
+    ...(answer.where && result.va >> 63n ? [`${t.walk.where}: ${answer.where}`] : []),
     `${result.indices.map((index, i) => `${t.walk.levelIndex(result.levels - 1 - i)}: ${index}`).join('  ')}  ${t.walk.offset}: ${hex(result.offset)}`,
     ...steps,
     `${t.walk.result}: ${answer.words?.title ?? ''}`,

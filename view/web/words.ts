@@ -43,7 +43,6 @@ const en = {
     presentOf: (a: number, b: number) => `${a} of ${b} pages present`, grow: 'Addresses grow', up: 'up', down: 'down',
     room: (size: string) => `the stack may grow into ${size}`,
     help: 'Left, what the kernel has promised the program (VMAs). Right, what its page table holds now. A click goes to the translation.',
-    none: 'nothing present',
   },
   leaves: {
     pointer: 'points to a table', writable: 'writable', readonly: 'read only', code: 'code', cow: 'copied at the next write', huge: 'superpage',
@@ -148,7 +147,6 @@ const zh: Words = {
     presentOf: (a, b) => `${b} 页中有 ${a} 页在内存`, grow: '地址增长方向', up: '向上', down: '向下',
     room: (size) => `栈可以向这里增长 ${size}`,
     help: '左边是内核承诺给程序的（VMA），右边是页表里现在有的。点击可查看地址转换。',
-    none: '都不在内存',
   },
   leaves: {
     pointer: '指向下级页表', writable: '可写', readonly: '只读', code: '代码', cow: '下次写入时复制', huge: '大页',
