@@ -1,129 +1,128 @@
 #!/usr/bin/python3
-"""See the machine's memory while it runs (./vitrine view): boots a guest, and opens a page that shows it.
+"""The viewer's programs (view/): has their packages and bundles there, then runs one of them in place of itself.
 
-The page is served on 127.0.0.1 by a program beside the guest that reads the guest's RAM; the address holds a random token. The
-guest's console is in the page. Ctrl-C ends the guest and the viewer; when the guest is switched off, its last state can still be
-looked at.
+usage: tools/view.py x [ARGUMENTS]       the command line (./vitrine x)
+       tools/view.py bundle              only makes the bundles, and prints where they are
+
+Packages are fetched once, by npm, into build/view/npm; from then on nothing here needs the network.
 """
-import argparse
+import fcntl
+import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machine  # noqa: E402
-import run  # noqa: E402
-import viewbuild  # noqa: E402
-import watch  # noqa: E402
 
-BENCH_SECONDS = 20
-
-
-def parse(argv):
-    parser = argparse.ArgumentParser(prog="vitrine view", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
-    add("--no-open", action="store_true", help="only print the address")
-    add("--bench", nargs="?", type=float, const=BENCH_SECONDS, metavar="S", help="no page: measure for S seconds what looking costs the host")
-    run.add_machine_options(add)
-    return parser.parse_args(argv)
+SOURCES = os.path.join(machine.TOP, "view")
+OUT = os.path.join(machine.BUILD, "view")
+PACKAGES = os.path.join(OUT, "npm")
+NODE_OLDEST = 18
 
 
-class Session:
-    """QEMU and the viewer's server, started together and ended together."""
-
-    def __init__(self, args):
-        self.args = args
-        self.disk = self.watched = self.guest = self.server = None
-        self.errors = tempfile.TemporaryFile()
-
-    def start(self):
-        args = self.args
-        run.build(args)
-        server = viewbuild.bundle()
-        files = [machine.split_add(text) for text in args.add]
-        words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
-        kernel = args.kernel or machine.kernel_path(args.variant)
-        self.disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=files)
-        self.watched = watch.Watched(args.mem, kernel, watch.default_description())
-        line = machine.command(kernel, self.disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
-        # A terminal's Ctrl-C reaches the whole process group: in their own, guest and server end when this program says so.
-        self.guest = subprocess.Popen(line + self.watched.arguments() + self.watched.viewer_arguments(), stdin=subprocess.DEVNULL,
-                                      stderr=self.errors, preexec_fn=machine.die_with_parent, start_new_session=True)
-        self.watched.announce(self.guest)
-        self.server = subprocess.Popen(self.server_line(server), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       preexec_fn=machine.die_with_parent, start_new_session=True, universal_newlines=True)
-
-    def server_line(self, server):
-        line = [viewbuild.node(), server, "--machine", self.watched.description, "--monitor", self.watched.socket("view"),
-                "--port", str(self.args.port), "--dumps", os.path.join(machine.BUILD, "dumps")]
-        return line + (["--bench", str(self.args.bench)] if self.args.bench else [])
-
-    def address(self):
-        """The line that the server prints once it listens; a Problem when the guest or the server did not get that far."""
-        threading.Thread(target=self.guest_gone, daemon=True).start()
-        line = self.server.stdout.readline().strip()
-        if line.startswith("http://"):
-            return line
-        self.errors.seek(0)
-        said = self.errors.read().decode(errors="replace").strip()
-        raise machine.Problem("the viewer did not start%s" % (": " + said if said else ""))
-
-    def guest_gone(self):
-        """A guest that dies before the server has its console would leave the server waiting."""
-        if self.guest.wait() != 0:
-            machine.stop(self.server)
-
-    def wait(self):
-        """Until the server ends, which only a failure makes it do."""
-        return self.server.wait()
-
-    def close(self):
-        for process in (self.server, self.guest):
-            if process:
-                machine.stop(process)
-        for thing in (self.watched, self.disk):
-            if thing:
-                thing.close()
-        self.errors.close()
+def find_node():
+    node = machine.find_tool("node", "nodejs")
+    found = subprocess.run([node, "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+    if int((found.lstrip("v").split(".")[0] or "0")) < NODE_OLDEST:
+        raise machine.Problem("%s is Node %s; the viewer needs %d or newer" % (node, found, NODE_OLDEST))
+    return node
 
 
-def open_page(address):
-    """In the user's browser, where there is a display."""
-    opener = "open" if sys.platform == "darwin" else "xdg-open"
-    display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if display and shutil.which(opener):
-        subprocess.Popen([opener, address], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def digest(paths, content):
+    """Of names and contents, or of names, sizes and times: the second costs nothing at every start."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(os.path.relpath(path, SOURCES).encode() + b"\0")
+        if content:
+            with open(path, "rb") as file:
+                total.update(file.read())
+        else:
+            info = os.stat(path)
+            total.update(b"%d %d\0" % (info.st_size, info.st_mtime_ns))
+    return total.hexdigest()
+
+
+def is_stamped(stamp, text):
+    try:
+        with open(stamp) as file:
+            return file.read() == text
+    except OSError:
+        return False
+
+
+def write_stamp(stamp, text):
+    with open(stamp, "w") as file:
+        file.write(text)
+
+
+def fetch_packages():
+    wanted = [os.path.join(SOURCES, name) for name in ("package.json", "package-lock.json")]
+    stamp, text = os.path.join(PACKAGES, ".stamp"), digest(wanted, content=True)
+    if is_stamped(stamp, text):
+        return
+    npm = machine.find_tool("npm", "npm")
+    os.makedirs(PACKAGES, exist_ok=True)
+    for path in wanted:
+        shutil.copy(path, PACKAGES)
+    sys.stderr.write("vitrine: fetching the viewer's packages (once)\n")
+    done = subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=PACKAGES, stdout=sys.stderr.fileno())
+    if done.returncode:
+        raise machine.Problem("npm could not fetch the viewer's packages (this needs the network once)")
+    write_stamp(stamp, text)
+
+
+def source_files():
+    for folder, folders, names in os.walk(SOURCES):
+        folders[:] = [name for name in folders if name != "node_modules"]
+        for name in names:
+            yield os.path.join(folder, name)
+
+
+def bundle(node):
+    stamp, text = os.path.join(OUT, ".bundled"), digest(source_files(), content=False)
+    if is_stamped(stamp, text):
+        return
+    done = subprocess.run([node, os.path.join(SOURCES, "build.mjs"), "--out", OUT, "--modules", os.path.join(PACKAGES, "node_modules")],
+                          stdout=sys.stderr.fileno())
+    if done.returncode:
+        raise machine.Problem("the viewer could not be built")
+    write_stamp(stamp, text)
+
+
+def prepare():
+    """Packages and bundles are there, and not older than their sources. Returns node's path."""
+    os.makedirs(OUT, exist_ok=True)
+    node = find_node()
+    with open(os.path.join(OUT, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fetch_packages()
+        bundle(node)
+    return node
+
+
+def run(program, arguments):
+    """Never returns."""
+    node = prepare()
+    environment = dict(os.environ, VITRINE_BUILD=machine.BUILD)
+    os.execve(node, [node, "--enable-source-maps", os.path.join(OUT, program + ".cjs")] + arguments, environment)
 
 
 def main(argv):
-    args = parse(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    session = Session(args)
-    try:
-        session.start()
-        if args.bench:
-            sys.stdout.writelines(session.server.stdout)
-            return session.wait()
-        address = session.address()
-        print("Vitrine's memory is shown at\n\n    %s\n\nCtrl-C ends the guest and the viewer." % address, flush=True)
-        if not args.no_open:
-            open_page(address)
-        return session.wait()
-    except machine.Problem as problem:
-        sys.stderr.write("vitrine: %s\n" % problem)
-        return 1
-    except KeyboardInterrupt:
-        print()
+    if not argv or argv[0] not in ("x", "bundle"):
+        sys.stderr.write(__doc__)
+        return 2
+    if argv[0] == "bundle":
+        prepare()
+        print(OUT)
         return 0
-    finally:
-        session.close()
+    return run(argv[0], argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except machine.Problem as problem:
+        sys.stderr.write("vitrine: %s\n" % problem)
+        sys.exit(1)

@@ -1,14 +1,15 @@
 /*
  * The film: events of the rings with what is known of them when they happen. A program may be gone before the next look
- * at the machine, so names of threads are remembered.
+ * at the machine, so threads are remembered: their names, and what was mapped where.
  */
-import type { Machine, Snapshot, TraceEvent } from '../core/index.ts';
-import { hex } from '../core/index.ts';
+import { hex, type Machine, type Snapshot, type TraceEvent, type VmaInfo } from '../core/index.ts';
 import type { FilmEvent } from '../shared/protocol.ts';
 
 interface Owner {
   pid: number;
   name: string;
+  /** Empty: not known. */
+  vmas: VmaInfo[];
 }
 
 /** Threads that are remembered; the oldest are forgotten. */
@@ -21,25 +22,24 @@ export class Film {
 
   /** Learns who the threads of this instant are. */
   learn(now: Snapshot): void {
+    const spaces = new Map(now.aspaces.map((as) => [as.address, as.vmas]));
     for (const process of now.processes)
-      for (const task of process.tasks) this.remember(task.tid, { pid: process.pid, name: task.name });
+      for (const task of process.tasks) this.remember(task.tid, { pid: process.pid, name: task.name, vmas: spaces.get(process.aspace) ?? [] });
   }
 
-  describe(event: TraceEvent, now: Snapshot | null): FilmEvent {
-    const owner = this.owners.get(event.tid) ?? { pid: event.tid, name: '' };
-    // The child of a process that nobody has seen yet: it runs its parent's program until it calls exec.
-    if (event.kind === 'fork' && !this.owners.has(event.nr)) this.remember(event.nr, { pid: event.nr, name: owner.name });
-    return { ...event, ...owner, symbol: this.place(event.pc, owner.pid, now) };
+  describe(event: TraceEvent): FilmEvent {
+    const owner = this.owners.get(event.tid) ?? { pid: event.tid, name: '', vmas: [] };
+    // The child of a process that nobody has seen yet: it has its parent's program until it calls exec.
+    if (event.kind === 'fork' && !this.owners.has(event.nr)) this.remember(event.nr, { ...owner, pid: event.nr });
+    return { ...event, pid: owner.pid, name: owner.name, symbol: this.place(event.pc, owner.vmas) };
   }
 
   /** A kernel function, or the file and the offset in it. */
-  private place(pc: bigint, pid: number, now: Snapshot | null): string {
+  private place(pc: bigint, vmas: VmaInfo[]): string {
     if (pc === 0n) return '';
     if (pc >> 63n) return this.machine.symbols?.describe(pc) ?? '';
-    const process = now?.processes.find((p) => p.pid === pid);
-    const as = process && now?.aspaces.find((a) => a.address === process.aspace);
     const page = Number(pc >> 12n);
-    const vma = as?.vmas.find((v) => page >= v.start && page < v.end);
+    const vma = vmas.find((v) => page >= v.start && page < v.end);
     if (!vma || vma.name === '') return '';
     return `${vma.name.slice(vma.name.lastIndexOf('/') + 1)}+${hex(pc - BigInt(vma.start - vma.pgoff) * 4096n)}`;
   }

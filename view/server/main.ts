@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { FileMemory } from '../cli/memory.ts';
 import { Machine } from '../core/index.ts';
 import { PROTOCOL, type ClientMessage, type MachineState } from '../shared/protocol.ts';
 import { bench } from './bench.ts';
@@ -17,7 +18,6 @@ import { Guard } from './guard.ts';
 import { Page } from './page.ts';
 import { pageText, HEADERS } from './html.ts';
 import { Monitor } from './qmp.ts';
-import { RamFile } from './ram.ts';
 import { Watcher, type Look } from './watcher.ts';
 
 /** While no page is watching. */
@@ -153,7 +153,7 @@ async function main(): Promise<void> {
   // The console first: QEMU waits for its reader before it makes anything else.
   const console = await GuestConsole.open(about.console);
   const monitor = await Monitor.open(option('--monitor') ?? about.qmp);
-  const ram = new RamFile(about.ram, about.base, about.size);
+  const ram = new FileMemory(about.ram, about.base, about.size);
   const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram);
   const seconds = option('--bench');
   if (seconds) {

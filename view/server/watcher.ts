@@ -2,12 +2,12 @@
  * Looks at the machine again and again: a snapshot, what changed since the last, the new events, the lamp. The pages take
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
+import type { FileMemory } from '../cli/memory.ts';
 import { diff, Lamp, Machine, reverseMap, RingReader, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
 import { encode, type Catch, type Cost, type PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
 import { Session } from './history.ts';
-import type { RamFile } from './ram.ts';
 
 /** Events that are kept for pages that are opened later. */
 const FILM_KEPT = 5000;
@@ -46,7 +46,7 @@ export class Watcher {
   armed: Catch | null = null;
   onCaught: () => void = () => {};
 
-  constructor(readonly machine: Machine, readonly ram: RamFile) {
+  constructor(readonly machine: Machine, readonly ram: FileMemory) {
     this.film = new Film(machine);
     this.lampState = this.lamp.state;
   }
@@ -60,7 +60,7 @@ export class Watcher {
     const now = takeSnapshot(this.machine, { paused, at: Date.now() });
     this.now = now;
     this.film.learn(now);
-    this.readEvents(now);
+    this.readEvents();
     const delta = before ? diff(before, now) : null;
     const deltaText = delta ? encode(delta) : '';
     if (delta) this.session.add(delta, deltaText.length);
@@ -98,12 +98,12 @@ export class Watcher {
     return this.reverse;
   }
 
-  private readEvents(now: Snapshot): void {
+  private readEvents(): void {
     const batch = this.rings!.read();
     this.lost = batch.lostTotal;
     let faults = 0;
     for (const event of batch.events) {
-      const told = this.film.describe(event, now);
+      const told = this.film.describe(event);
       this.events.push(packEvent(told));
       if (event.kind !== 'fault') continue;
       faults++;

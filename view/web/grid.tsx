@@ -121,7 +121,8 @@ function paint(canvas: HTMLCanvasElement, props: GridProps, columns: number, row
     if (index === undefined || index < first || index >= last) continue;
     draw.strokeStyle = colour(ink);
     draw.lineWidth = 2;
-    draw.strokeRect((index % columns) * cell - 1, Math.floor((index - first) / columns) * cell + shift - 1, cell + 1, cell + 1);
+    const out = cell < PLAIN ? 1 : 0;
+    draw.strokeRect((index % columns) * cell + 1 - 2 * out, Math.floor((index - first) / columns) * cell + shift + 1 - 2 * out, cell - 3 + 4 * out, cell - 3 + 4 * out);
   }
 }
 
