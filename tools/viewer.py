@@ -29,6 +29,8 @@ def parse(argv):
     add("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
     add("--no-open", action="store_true", help="only print the address")
     add("--bench", nargs="?", type=float, const=BENCH_SECONDS, metavar="S", help="no page: measure for S seconds what looking costs the host")
+    add("--screenshots", metavar="DIR", help="let a browser go through the views, and leave pictures of them in DIR (docs/img is made so)")
+    add("--watch", metavar="FILE", help="where to say what can be read (default build/run/machine.json)")
     run.add_machine_options(add)
     return parser.parse_args(argv)
 
@@ -49,7 +51,7 @@ class Session:
         words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
         kernel = args.kernel or machine.kernel_path(args.variant)
         self.disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=files)
-        self.watched = watch.Watched(args.mem, kernel, watch.default_description())
+        self.watched = watch.Watched(args.mem, kernel, args.watch or watch.default_description())
         line = machine.command(kernel, self.disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
         # A terminal's Ctrl-C reaches the whole process group: in their own, guest and server end when this program says so.
         self.guest = subprocess.Popen(line + self.watched.arguments() + self.watched.viewer_arguments(), stdin=subprocess.DEVNULL,
@@ -92,6 +94,13 @@ class Session:
         self.errors.close()
 
 
+def tour(address, folder):
+    """The browser test goes through all views; here it is asked for its pictures."""
+    environment = dict(os.environ, VITRINE_ADDRESS=address, VITRINE_SCREENSHOTS=os.path.abspath(folder),
+                       NODE_PATH=os.path.join(view.PACKAGES, "node_modules"))
+    return subprocess.run([view.find_node(), "--test", os.path.join(view.OUT, "test/page/page.test.cjs")], env=environment).returncode
+
+
 def open_page(address):
     """In the user's browser, where there is a display."""
     opener = "open" if sys.platform == "darwin" else "xdg-open"
@@ -112,6 +121,8 @@ def main(argv):
             return session.wait()
         address = session.address()
         print("Vitrine's memory is shown at\n\n    %s\n\nCtrl-C ends the guest and the viewer." % address, flush=True)
+        if args.screenshots:
+            return tour(address, args.screenshots)
         if not args.no_open:
             open_page(address)
         return session.wait()

@@ -4,7 +4,8 @@ import {
   aspaceOf, diff, explainAddress, explainWalk, frameInfo, rootOf, snapshotToJson, walk, type FrameInfo, type LampState, type Snapshot,
 } from '../core/index.ts';
 import { resolve } from '../shared/expr.ts';
-import { decode, encode, type ClientMessage, type ServerMessage, type WalkAnswer, type Want } from '../shared/protocol.ts';
+import { encode, type ClientMessage, type ServerMessage, type WalkAnswer, type Want } from '../shared/protocol.ts';
+import { parseMessage } from './messages.ts';
 import type { Look, Watcher } from './watcher.ts';
 
 /** Events in one tick; the rest come with the next ones. */
@@ -63,10 +64,8 @@ export class Page {
   }
 
   private receive(text: string): void {
-    let message: ClientMessage;
-    try {
-      message = decode<ClientMessage>(text);
-    } catch {
+    const message = parseMessage(text);
+    if (!message) {
       this.socket.terminate();
       return;
     }

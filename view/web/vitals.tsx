@@ -42,7 +42,7 @@ export function VitalsView() {
       </table>
       <h2>{t.vitals.usedFor}</h2>
       <KindBar view={view} />
-      <details>
+      <details open>
         <summary>{t.vitals.counters}</summary>
         <dl class="counters">
           {Object.entries(state.stats).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{count(value)}</dd></div>)}

@@ -27,7 +27,7 @@ export function WalkView() {
       {answer?.result && (
         <>
           <Bits result={answer.result} view={view} />
-          {answer.where && answer.result.va >> 63n && <p><span class="fine">{t.walk.where}:</span> {answer.where}</p>}
+          {answer.where && answer.result.va >> 63n !== 0n && <p><span class="fine">{t.walk.where}:</span> {answer.where}</p>}
           {hidden ? <Prediction view={view} onGuess={setGuess} /> : <Steps view={view} answer={answer} guess={predict ? guess : null} go={go} />}
           {!hidden && <Twin name="walk" text={() => walkText(view, answer)} />}
         </>
@@ -165,7 +165,7 @@ function walkText(view: View, answer: WalkAnswer): string {
   ].join('\n'));
   return [
     `${hex(result.va)} ${t.walk[result.access]}, ${result.mode === 'user' ? t.walk.user : t.walk.kernelMode}`,
-    ...(answer.where && result.va >> 63n ? [`${t.walk.where}: ${answer.where}`] : []),
+    ...(answer.where && result.va >> 63n !== 0n ? [`${t.walk.where}: ${answer.where}`] : []),
     `${result.indices.map((index, i) => `${t.walk.levelIndex(result.levels - 1 - i)}: ${index}`).join('  ')}  ${t.walk.offset}: ${hex(result.offset)}`,
     ...steps,
     `${t.walk.result}: ${answer.words?.title ?? ''}`,

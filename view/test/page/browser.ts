@@ -1,8 +1,9 @@
 /* A real browser on the real page, with no network but the viewer's own server. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { formatLink, HOME, type Place } from '../../web/link.ts';
+import { shrinkPng } from './png.ts';
 
 const CHROMIUM = process.env['VITRINE_CHROMIUM'] ?? '/usr/bin/chromium';
 /** A guest on a busy host may be slow; what is waited for is never asserted to be fast. */
@@ -97,7 +98,7 @@ export class Visitor {
     if (!folder) return;
     mkdirSync(folder, { recursive: true });
     await this.page.waitForTimeout(400);
-    await this.page.screenshot({ path: path.join(folder, name + '.png') });
+    writeFileSync(path.join(folder, name + '.png'), shrinkPng(await this.page.screenshot()));
   }
 
   close(): Promise<void> {

@@ -53,6 +53,7 @@ test('vitals: harts, memory, and what looking costs', async () => {
 test('the film: a pipeline’s copies on write, told in both languages', LIMIT, async () => {
   await visitor.go({ view: 'film', how: 'cow' });
   await visitor.type('(sleep 100) & ls /bin | wc -l');
+  await visitor.console(/^\d+\n[^]*#$/m);
   await visitor.page.locator('tr[data-how=cow] button').first().click();
   const story = visitor.page.locator('[data-story=cow]');
   assert.match((await story.textContent()) ?? '', /[Cc]opy-on-write/);
@@ -73,7 +74,7 @@ test('sharing: a fork’s pages are joined, and are cut in two when the child wr
   await visitor.console(/^ready$/m);
   const known = new Set(await visitor.page.locator('.processes tbody td:first-child').allTextContents());
   await visitor.go({ view: 'share', pid: shell });
-  await visitor.type('(sleep 4; for i in $n; do unset v$i; done; sleep 100) &');
+  await visitor.type('(sleep 4; for i in $n; do unset v$i; done; sleep 100; :) &');
   const child = await visitor.until((before) => {
     const rows = [...document.querySelectorAll('.processes tbody tr')].map((row) => row.querySelectorAll('td'));
     return rows.find((cells) => !before.includes(cells[0]!.textContent ?? '') && cells[1]!.textContent === 'sh')?.[0]!.textContent;

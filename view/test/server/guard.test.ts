@@ -1,8 +1,9 @@
-/* Who is let in. */
+/* Who is let in, and what of their messages is believed. */
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { Guard } from '../../server/guard.ts';
+import { parseMessage } from '../../server/messages.ts';
 
 const guard = new Guard(4321);
 const ours = `/?token=${guard.token}`;
@@ -34,3 +35,20 @@ test('a socket from another origin, or from none', () => {
 });
 
 test('two servers have two tokens', () => assert.notEqual(new Guard(1).token, new Guard(1).token));
+
+const WANT = { lang: 'zh-CN', state: true, walk: { pid: 3, expr: 'heap', access: 'w', mode: 'kernel' }, frame: 5 };
+const MESSAGES = [
+  { t: 'want', want: WANT }, { t: 'want', want: { ...WANT, walk: null, frame: null } }, { t: 'ack', n: 1 }, { t: 'type', text: '你好' }, { t: 'machine', do: 'stop' },
+  { t: 'catch', catch: null }, { t: 'catch', catch: { how: 'cow', pid: 3 } }, { t: 'history' }, { t: 'dump' },
+];
+for (const message of MESSAGES) test(`message ${JSON.stringify(message)}`, () => assert.deepEqual(parseMessage(JSON.stringify(message)), message));
+
+const WRONG: unknown[] = [
+  null, 7, [], {}, { t: 'quit' }, { t: 'ack' }, { t: 'ack', n: -1 }, { t: 'type', text: 7 }, { t: 'type', text: 'x'.repeat(65537) }, { t: 'machine', do: 'quit' }, { t: 'want' },
+  { t: 'catch' }, { t: 'catch', catch: { how: 7, pid: null } }, { t: 'want', want: { ...WANT, state: 1 } }, { t: 'want', want: { ...WANT, frame: 1.5 } },
+  { t: 'want', want: { ...WANT, walk: { ...WANT.walk, pid: {} } } }, { t: 'want', want: { ...WANT, walk: { ...WANT.walk, access: 'q' } } },
+  { t: 'want', want: { ...WANT, walk: { ...WANT.walk, expr: 'x'.repeat(201) } } }, { t: 'want', want: { ...WANT, walk: undefined } },
+];
+for (const message of WRONG) test(`no message: ${JSON.stringify(message)?.slice(0, 100)}`, () => assert.equal(parseMessage(JSON.stringify(message) ?? ''), null));
+
+test('text that is no JSON is no message', () => assert.equal(parseMessage('{'), null));
