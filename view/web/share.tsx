@@ -108,7 +108,7 @@ function Pair({ view, a, b }: { view: View; a: number; b: number }) {
   };
   return (
     <section class="pair" aria-label={t.share.pair}>
-      <h2>{a} {nameOf(view, a)} {t.share.between} {b} {nameOf(view, b)}: <span data-pair={`${joined}/${both - joined}`}>{t.share.counts(joined, both - joined)}</span></h2>
+      <h2>{a} {nameOf(view, a)} {t.share.between} {b} {nameOf(view, b)}: <span data-pair={`${joined}/${both - joined}/${splits.current.size}`}>{t.share.counts(joined, both - joined)}</span></h2>
       <ul class="legend" aria-label={t.tree.legend}>
         <li><i style={{ background: colour('accent') }} />{t.share.joined}</li>
         <li><i style={{ background: `linear-gradient(90deg, ${colour('readonly')} 42%, transparent 42% 58%, ${colour('writable')} 58%)` }} />{t.share.split}</li>

@@ -36,7 +36,9 @@ export function Terminal({ model, label, large }: { model: Model; label: string;
     };
   }, [model]);
   useEffect(() => {
-    if (xterm.current) xterm.current.options.fontSize = large ? 12 : 10;
+    if (!xterm.current) return;
+    xterm.current.options.fontSize = large ? 12 : 10;
+    xterm.current.scrollToBottom();
   }, [large]);
   return (
     <section class="guest" aria-label={label}>
