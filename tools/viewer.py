@@ -41,16 +41,17 @@ class Session:
     def __init__(self, args):
         self.args = args
         self.disk = self.watched = self.guest = self.server = None
+        self.files = []
         self.errors = tempfile.TemporaryFile()
 
     def start(self):
         args = self.args
         run.build(args)
         node = view.prepare()
-        files = [machine.split_add(text) for text in args.add]
+        self.files = [machine.split_add(text) for text in args.add]
         words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
         kernel = args.kernel or machine.kernel_path(args.variant)
-        self.disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=files)
+        self.disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=self.files)
         self.watched = watch.Watched(args.mem, kernel, args.watch or watch.default_description())
         line = machine.command(kernel, self.disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
         # A terminal's Ctrl-C reaches the whole process group: in their own, guest and server end when this program says so.
@@ -63,7 +64,19 @@ class Session:
     def server_line(self, node):
         line = [node, os.path.join(view.OUT, "server.cjs"), "--machine", self.watched.description, "--monitor", self.watched.socket("view"),
                 "--port", str(self.args.port), "--dumps", os.path.join(machine.BUILD, "dumps")]
+        for name, path in self.programs():
+            line += ["--program", "%s=%s" % (name, path)]
         return line + (["--bench", str(self.args.bench)] if self.args.bench else [])
+
+    def programs(self):
+        """Programs of the guest whose file is here: what this tree builds, and what --add brings."""
+        folder = os.path.join(machine.BUILD, "user")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found = {name: os.path.join(folder, name) for name in names if "." not in name}
+        for host, guest in self.files:
+            if os.path.isfile(host):
+                found[os.path.basename(guest)] = os.path.abspath(host)
+        return sorted(found.items())
 
     def address(self):
         """The line that the server prints once it listens; a Problem when the guest or the server did not get that far."""

@@ -40,7 +40,7 @@ export async function bench(watcher: Watcher, console: GuestConsole, monitor: Mo
   const socket = new Counter();
   const page = new Page(socket as unknown as WebSocket, watcher);
   await busy(watcher);
-  socket.say({ t: 'want', want: { lang: 'en', state: true, walk: { pid: 1, expr: 'stack', access: 'w', mode: 'user' }, frame: watcher.now!.frames.firstPfn } });
+  socket.say({ t: 'want', want: { lang: 'en', state: true, walk: { pid: 1, expr: 'stack', access: 'w', mode: 'user' }, frame: watcher.now!.frames.firstPfn, space: 1, harts: true } });
   const cpu: number[] = [];
   const begin = Date.now();
   while (Date.now() - begin < seconds * 1000) {

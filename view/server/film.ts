@@ -2,8 +2,9 @@
  * The film: events of the rings with what is known of them when they happen. A program may be gone before the next look
  * at the machine, so threads are remembered: their names, and what was mapped where.
  */
-import { hex, type Machine, type Snapshot, type TraceEvent, type VmaInfo } from '../core/index.ts';
+import type { Machine, Snapshot, TraceEvent, VmaInfo } from '../core/index.ts';
 import type { FilmEvent } from '../shared/protocol.ts';
+import type { Programs } from './programs.ts';
 
 interface Owner {
   pid: number;
@@ -18,7 +19,7 @@ const THREADS = 5000;
 export class Film {
   private owners = new Map<number, Owner>();
 
-  constructor(private readonly machine: Machine) {}
+  constructor(private readonly machine: Machine, private readonly programs: Programs) {}
 
   /** Learns who the threads of this instant are. */
   learn(now: Snapshot): void {
@@ -34,14 +35,14 @@ export class Film {
     return { ...event, pid: owner.pid, name: owner.name, symbol: this.place(event.pc, owner.vmas) };
   }
 
-  /** A kernel function, or the file and the offset in it. */
+  /** A kernel function, or the program and the function or place in its file. */
   private place(pc: bigint, vmas: VmaInfo[]): string {
     if (pc === 0n) return '';
     if (pc >> 63n) return this.machine.symbols?.describe(pc) ?? '';
     const page = Number(pc >> 12n);
     const vma = vmas.find((v) => page >= v.start && page < v.end);
     if (!vma || vma.name === '') return '';
-    return `${vma.name.slice(vma.name.lastIndexOf('/') + 1)}+${hex(pc - BigInt(vma.start - vma.pgoff) * 4096n)}`;
+    return this.programs.describe(vma.name, Number(pc) - (vma.start - vma.pgoff) * 4096);
   }
 
   private remember(tid: number, owner: Owner): void {

@@ -1,5 +1,5 @@
 /*
- * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--bench SECONDS]
+ * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--program NAME=FILE]... [--bench SECONDS]
  *
  * Started by ./vitrine view beside the guest. It listens on 127.0.0.1 only, prints its address as one line of standard
  * output, and ends when it is told to; a guest that is off can still be looked at.
@@ -17,6 +17,8 @@ import { dumpMemoryTo, dumpRunning } from './dump.ts';
 import { Guard } from './guard.ts';
 import { Page } from './page.ts';
 import { pageText, HEADERS } from './html.ts';
+import { askHarts } from './harts.ts';
+import { Programs } from './programs.ts';
 import { Monitor } from './qmp.ts';
 import { Watcher, type Look } from './watcher.ts';
 
@@ -35,6 +37,10 @@ interface Description {
 function option(name: string): string | null {
   const at = process.argv.indexOf(name);
   return at < 0 ? null : process.argv[at + 1] ?? null;
+}
+
+function options(name: string): string[] {
+  return process.argv.flatMap((word, i) => (word === name && process.argv[i + 1] !== undefined ? [process.argv[i + 1]!] : []));
 }
 
 class Server {
@@ -63,6 +69,7 @@ class Server {
       const still = this.state !== 'running';
       if (!still || !this.seenStill) look = this.watcher.look(still) ?? look;
       this.seenStill = still && this.state !== 'running';
+      if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine.symbols).catch(() => []);
       if (look) for (const page of this.pages) page.tick(look);
       const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause() : SLOW_MS;
       await new Promise((resolve) => setTimeout(resolve, wait));
@@ -154,7 +161,7 @@ async function main(): Promise<void> {
   const console = await GuestConsole.open(about.console);
   const monitor = await Monitor.open(option('--monitor') ?? about.qmp);
   const ram = new FileMemory(about.ram, about.base, about.size);
-  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram);
+  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram, new Programs(options('--program')));
   const seconds = option('--bench');
   if (seconds) {
     await bench(watcher, console, monitor, Number(seconds));

@@ -45,9 +45,9 @@ function parseCatch(raw: unknown): ClientMessage | null {
 }
 
 function parseWant(raw: unknown): Want | null {
-  if (!isObject(raw) || typeof raw['state'] !== 'boolean' || !isNumberOrNull(raw['frame'])) return null;
+  if (!isObject(raw) || typeof raw['state'] !== 'boolean' || !isNumberOrNull(raw['frame']) || !isNumberOrNull(raw['space']) || typeof raw['harts'] !== 'boolean') return null;
   const lang: Lang = raw['lang'] === 'zh-CN' ? 'zh-CN' : 'en';
-  const want: Want = { lang, state: raw['state'], walk: null, frame: raw['frame'] };
+  const want: Want = { lang, state: raw['state'], walk: null, frame: raw['frame'], space: raw['space'], harts: raw['harts'] };
   const walk = raw['walk'];
   if (walk === null) return want;
   if (!isObject(walk) || !isNumber(walk['pid']) || !isText(walk['expr'], 200)) return null;

@@ -1,10 +1,10 @@
 /* One page that is connected: what it has open, what it has been sent, and what comes next. */
 import type { WebSocket } from 'ws';
 import {
-  aspaceOf, diff, explainAddress, explainWalk, frameInfo, rootOf, snapshotToJson, walk, type FrameInfo, type LampState, type Snapshot,
+  aspaceOf, diff, explainAddress, explainWalk, frameInfo, rootOf, snapshotToJson, swappedPages, walk, type FrameInfo, type LampState, type Snapshot,
 } from '../core/index.ts';
 import { resolve } from '../shared/expr.ts';
-import { encode, type ClientMessage, type ServerMessage, type WalkAnswer, type Want } from '../shared/protocol.ts';
+import { encode, type ClientMessage, type ServerMessage, type SpaceAnswer, type WalkAnswer, type Want } from '../shared/protocol.ts';
 import { parseMessage } from './messages.ts';
 import type { Look, Watcher } from './watcher.ts';
 
@@ -14,7 +14,7 @@ const EVENTS_A_TICK = 120;
 const CONSOLE_WAITING = 4 << 20;
 
 export class Page {
-  private want: Want = { lang: 'en', state: false, walk: null, frame: null };
+  private want: Want = { lang: 'en', state: false, walk: null, frame: null, space: null, harts: false };
   /** The state that the page has. */
   private has: Snapshot | null = null;
   private unanswered = false;
@@ -36,6 +36,10 @@ export class Page {
   /** Does the page show what changes all the time? */
   get watching(): boolean {
     return this.want.state;
+  }
+
+  get watchingHarts(): boolean {
+    return this.want.state && this.want.harts;
   }
 
   send(message: ServerMessage): void {
@@ -104,6 +108,8 @@ export class Page {
       ...this.changed('lamp', lampFor(this.watcher.lampState)),
       ...this.changed('walk', this.want.walk && this.walkAnswer(now, this.want.walk)),
       ...this.changed('frame', this.frameAnswer(now)),
+      ...this.changed('space', this.spaceAnswer(now)),
+      ...(this.want.harts ? this.changed('harts', this.watcher.places) : []),
     ];
   }
 
@@ -131,6 +137,14 @@ export class Page {
     answer.words = explainWalk(answer.result, this.want.lang, as);
     answer.where = found.va >> 63n ? machine.symbols?.describe(found.va) ?? '' : as ? explainAddress(as, found.va, this.want.lang) : '';
     return answer;
+  }
+
+  private spaceAnswer(now: Snapshot): SpaceAnswer | null {
+    const as = this.want.space === null ? null : aspaceOf(now, this.want.space);
+    if (!as) return null;
+    const { machine } = this.watcher;
+    const swapped = as.swapped === 0 ? [] : as.vmas.map((vma): [number, number | null] => [vma.start, swappedPages(machine, vma)]);
+    return { pid: this.want.space!, swapped: swapped.filter(([, pages]) => pages !== 0) };
   }
 
   private frameAnswer(now: Snapshot): FrameInfo | null {

@@ -5,9 +5,10 @@
 import type { FileMemory } from '../cli/memory.ts';
 import { diff, Lamp, Machine, reverseMap, RingReader, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
-import { encode, type Catch, type Cost, type PackedEvent } from '../shared/protocol.ts';
+import { encode, type Catch, type Cost, type HartPlace, type PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
 import { Session } from './history.ts';
+import type { Programs } from './programs.ts';
 
 /** Events that are kept for pages that are opened later. */
 const FILM_KEPT = 5000;
@@ -42,12 +43,14 @@ export class Watcher {
   lost = 0;
   now: Snapshot | null = null;
   lampState: LampState;
+  /** Where the harts were when they were last asked for. */
+  places: HartPlace[] = [];
   /** Stop at the next fault like this. */
   armed: Catch | null = null;
   onCaught: () => void = () => {};
 
-  constructor(readonly machine: Machine, readonly ram: FileMemory) {
-    this.film = new Film(machine);
+  constructor(readonly machine: Machine, readonly ram: FileMemory, programs: Programs) {
+    this.film = new Film(machine, programs);
     this.lampState = this.lamp.state;
   }
 

@@ -21,6 +21,10 @@ export interface Want {
   walk: { pid: number; expr: string; access: Access; mode: Mode } | null;
   /** A frame's number, to be told all about. */
   frame: number | null;
+  /** A process whose swapped pages are counted. */
+  space: number | null;
+  /** Where the harts are. */
+  harts: boolean;
 }
 
 /** Stop the machine at the next fault of this kind. */
@@ -75,6 +79,20 @@ export interface WalkAnswer {
   error: string;
 }
 
+/** Where a hart is; firmware: in OpenSBI. */
+export interface HartPlace {
+  pc: bigint;
+  mode: 'user' | 'kernel' | 'firmware';
+  /** The kernel's function, or empty. */
+  symbol: string;
+}
+
+/** Pages in swap, by the first page of each region that has any; null: not readable. */
+export interface SpaceAnswer {
+  pid: number;
+  swapped: [start: number, pages: number | null][];
+}
+
 /** What the last tick took: host CPU in milliseconds, and the bytes of what was sent for it. */
 export interface Cost {
   cpuMs: number;
@@ -95,6 +113,8 @@ export interface Tick {
   lamp?: LampState;
   walk?: WalkAnswer | null;
   frame?: FrameInfo | null;
+  space?: SpaceAnswer | null;
+  harts?: HartPlace[];
   cost: Cost;
 }
 

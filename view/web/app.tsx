@@ -100,7 +100,7 @@ function useWanted(model: Model, place: Place, state: Snapshot | null): void {
   useEffect(() => {
     const walk = place.view === 'walk' && place.va !== '' ? { pid: place.pid ?? 0, expr: place.va, access: place.acc, mode: place.mode } : null;
     const frame = place.view === 'frames' && place.frame !== null ? place.frame / 4096 : null;
-    model.want({ lang: place.lang, state: !hidden, walk, frame });
+    model.want({ lang: place.lang, state: !hidden, walk, frame, space: place.view === 'space' ? place.pid : null, harts: place.view === 'console' });
   }, [place, hidden, model.connection, state === null]);
 }
 

@@ -5,8 +5,8 @@
 import { apply, reverseMap, snapshotFromJson, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { unpackEvent } from '../shared/film.ts';
 import {
-  decode, encode, PROTOCOL, type Catch, type ClientMessage, type Cost, type FilmEvent, type Hello, type History, type MachineState,
-  type ServerMessage, type Tick, type WalkAnswer, type Want,
+  decode, encode, PROTOCOL, type Catch, type ClientMessage, type Cost, type FilmEvent, type HartPlace, type Hello, type History, type MachineState,
+  type ServerMessage, type SpaceAnswer, type Tick, type WalkAnswer, type Want,
 } from '../shared/protocol.ts';
 
 /** Events of the film that a page keeps. */
@@ -52,6 +52,8 @@ export class Model {
   lamp: LampState | null = null;
   walk: WalkAnswer | null = null;
   frame: FrameInfo | null = null;
+  space: SpaceAnswer | null = null;
+  harts: HartPlace[] = [];
   cost: Cost = { cpuMs: 0, bytes: 0, hz: 0 };
   /** Milliseconds of this page's main thread for the last ticks, smoothed. */
   pageMs = 0;
@@ -187,6 +189,8 @@ export class Model {
     if (tick.lamp) this.lamp = tick.lamp;
     if (tick.walk !== undefined) this.walk = tick.walk;
     if (tick.frame !== undefined) this.frame = tick.frame;
+    if (tick.space !== undefined) this.space = tick.space;
+    if (tick.harts) this.harts = tick.harts;
     this.cost = tick.cost;
     if (this.live) this.curve = [...this.curve.slice(1 - CURVE), { at: this.live.at, free: this.live.totals.free, faults: this.faultsPerSecond }];
     this.send({ t: 'ack', n: tick.n });

@@ -72,22 +72,28 @@ function RowPart({ row, view, aspace }: { row: Row; view: View; aspace: AspaceIn
   const vma = row.vma!;
   const height = 26 + 4 * Math.log2(pages);
   const start = address(row.start);
+  const swapped = swappedOf(view, row);
   return (
     <li class="vma" style={{ minHeight: `${height}px` }}>
       <span class="mono">{start}</span>
       <button type="button" class={`promised ${vma.kind}`} aria-pressed={place.va === start} onClick={() => go({ view: 'walk', va: start })}>
         <b>{vmaName(vma)}</b> <span class="mono">{vma.perms}</span> <span>{pageSize(pages)}</span>
       </button>
-      <span class="present" role="img" aria-label={t.space.presentOf(row.present, pages)}>
+      <span class="present" role="img" aria-label={t.space.presentOf(row.present, pages) + (swapped === undefined ? '' : ', ' + t.space.swapped(swapped))}>
         <svg viewBox={`0 0 ${pages} 1`} preserveAspectRatio="none" aria-hidden="true">
           {row.runs.map((run) => (
             <rect key={run.start} x={run.start - row.start} width={Math.max(run.end - run.start, pages / 400)} y={runTop(run.look)} height={1 - runTop(run.look)} fill={colour(run.look)} />
           ))}
         </svg>
-        <span class="fine" aria-hidden="true">{row.present} / {pages}</span>
+        <span class="fine" aria-hidden="true">{row.present} / {pages}{swapped === undefined ? '' : <><br />{t.space.swapped(swapped)}</>}</span>
       </span>
     </li>
   );
+}
+
+/** Pages of a region that are in swap; undefined: none. The page table does not know of them: they are not present. */
+function swappedOf({ model, place }: View, row: Row): number | null | undefined {
+  return model.space?.pid === place.pid && place.at === null ? model.space.swapped.find(([start]) => start === row.start)?.[1] : undefined;
 }
 
 /** Looks differ in height as well as colour: what may be written stands taller. */
@@ -164,7 +170,8 @@ function spaceText(view: View, rows: Row[]): string {
   const { aspace, t } = view;
   const present = rows.filter((row) => row.kind === 'vma').map((row) => {
     const runs = row.runs.map((run) => `${address(run.start)}+${run.end - run.start} ${t.leaves[run.look === 'bad' ? 'supervisor' : run.look]}`);
-    return `${address(row.start)} ${vmaName(row.vma!)}: ${t.space.presentOf(row.present, row.end - row.start)}${runs.length ? '\n  ' + runs.join('\n  ') : ''}`;
+    const swapped = swappedOf(view, row);
+    return `${address(row.start)} ${vmaName(row.vma!)}: ${t.space.presentOf(row.present, row.end - row.start)}${swapped === undefined ? '' : ', ' + t.space.swapped(swapped)}${runs.length ? '\n  ' + runs.join('\n  ') : ''}`;
   });
   return `${t.space.promised}\n${mapsText(aspace!)}\n${t.space.present}\n${present.join('\n')}\n`;
 }

@@ -26,13 +26,14 @@ export function VitalsView() {
       <h2>{t.vitals.harts}</h2>
       <table class="plain" data-table="harts">
         <thead>
-          <tr><th class="num">{t.hart}</th><th>{t.running}</th><th>{t.vitals.table}</th><th class="num">{t.vitals.switches}</th><th class="num">{t.vitals.interrupts}</th></tr>
+          <tr><th class="num">{t.hart}</th><th>{t.running}</th><th>{t.vitals.mode}</th><th>{t.vitals.table}</th><th class="num">{t.vitals.switches}</th><th class="num">{t.vitals.interrupts}</th></tr>
         </thead>
         <tbody>
           {state.harts.map((hart) => (
             <tr key={hart.index}>
               <td class="num">{hart.index}</td>
               <td>{hartText(view, hart.tid, hart.pid)}</td>
+              <td>{placeText(view, hart.index)}</td>
               <td class="mono">{hart.root ? hex(hart.root) : '–'}</td>
               <td class="num">{count(hart.switches)}</td>
               <td class="num">{count(hart.irqs)}</td>
@@ -126,6 +127,12 @@ function hartText({ state, t }: View, tid: number | null, pid: number | null): s
   return `${t.vitals.thread} ${tid}, ${t.pid} ${pid ?? '–'} ${name}`;
 }
 
+/** What the hart does right now; of the past nobody knows. */
+function placeText({ model, place, t }: View, index: number): string {
+  const at = place.at === null ? model.harts[index] : undefined;
+  return at ? `${t.vitals.modes[at.mode]} ${at.symbol.replace(/\+.*/, '') || hex(at.pc)}` : '–';
+}
+
 function costText({ model, t }: View): string {
   const { cpuMs, bytes, hz } = model.cost;
   return t.vitals.costText(cpuMs.toFixed(1), (bytes / 1000).toFixed(1), hz.toFixed(1), model.pageMs.toFixed(1));
@@ -136,7 +143,7 @@ function vitalsText(view: View): string {
   const lines = [
     `${t.vitals.free}: ${pageSize(state.totals.free)} ${t.vitals.of(pageSize(state.totals.ram))}`,
     `${t.vitals.faults}: ${model.faultsPerSecond}`,
-    ...state.harts.map((hart) => `${t.hart} ${hart.index}: ${hartText(view, hart.tid, hart.pid)}`),
+    ...state.harts.map((hart) => `${t.hart} ${hart.index}: ${hartText(view, hart.tid, hart.pid)}, ${placeText(view, hart.index)}`),
     ...usedKinds(view).map(([kind, frames]) => `${t.kinds[kind]}: ${pageSize(frames)}`),
     '',
     `${t.pid}\t${t.parent}\t${t.name}\t${t.resident}`,

@@ -31,6 +31,7 @@ const en = {
     free: 'free memory', frames: (n: string) => `${n} frames`, of: (t: string) => `of ${t}`, faults: 'faults a second', processes: 'processes', harts: 'Harts',
     usedFor: 'What RAM is used for', counters: 'Counters of the kernel', cost: 'Price of looking',
     costText: (ms: string, kb: string, hz: string, page: string) => `host ${ms} ms a look · ${kb} kB · ${hz} looks a second · page ${page} ms`,
+    mode: 'mode, and where', modes: { user: 'user', kernel: 'kernel', firmware: 'firmware' },
     lastMinute: 'the last minute', switches: 'switches', interrupts: 'interrupts', table: 'page table', thread: 'thread',
   },
   kinds: {
@@ -40,7 +41,7 @@ const en = {
   space: {
     promised: 'Promised', present: 'Present', gap: (size: string) => `nothing · ${size}`, guard: 'guard', below: 'null page and below',
     kernelHalf: 'the kernel', kernelAway: 'not in this table (isolate=1)', kernelThere: 'in every table, without U',
-    presentOf: (a: number, b: number) => `${a} of ${b} pages present`, grow: 'Addresses grow', up: 'up', down: 'down',
+    presentOf: (a: number, b: number) => `${a} of ${b} pages present`, swapped: (n: number | null) => `${n ?? '?'} in swap`, grow: 'Addresses grow', up: 'up', down: 'down',
     room: (size: string) => `the stack may grow into ${size}`,
     help: 'Left, what the kernel has promised the program (VMAs). Right, what its page table holds now. A click goes to the translation.',
   },
@@ -135,6 +136,7 @@ const zh: Words = {
     free: '空闲内存', frames: (n) => `${n} 页框`, of: (t) => `共 ${t}`, faults: '每秒缺页', processes: '进程数', harts: '处理器（hart）',
     usedFor: '内存的用途', counters: '内核计数器', cost: '观察的代价',
     costText: (ms, kb, hz, page) => `主机每次 ${ms} 毫秒 · ${kb} kB · 每秒 ${hz} 次 · 网页 ${page} 毫秒`,
+    mode: '模式与位置', modes: { user: '用户态', kernel: '内核态', firmware: '固件' },
     lastMinute: '最近一分钟', switches: '切换', interrupts: '中断', table: '页表', thread: '线程',
   },
   kinds: {
@@ -144,7 +146,7 @@ const zh: Words = {
   space: {
     promised: '已承诺', present: '已在内存', gap: (size) => `空 · ${size}`, guard: '保护区', below: '空指针页及以下',
     kernelHalf: '内核', kernelAway: '不在此页表中（isolate=1）', kernelThere: '在每个页表中，没有 U',
-    presentOf: (a, b) => `${b} 页中有 ${a} 页在内存`, grow: '地址增长方向', up: '向上', down: '向下',
+    presentOf: (a, b) => `${b} 页中有 ${a} 页在内存`, swapped: (n) => `${n ?? '?'} 页在交换区`, grow: '地址增长方向', up: '向上', down: '向下',
     room: (size) => `栈可以向这里增长 ${size}`,
     help: '左边是内核承诺给程序的（VMA），右边是页表里现在有的。点击可查看地址转换。',
   },

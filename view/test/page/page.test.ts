@@ -44,9 +44,16 @@ test('vitals: harts, memory, and what looking costs', async () => {
   await visitor.go({ view: 'console', text: true });
   await visitor.page.waitForSelector('[data-table=harts] tbody tr');
   assert.equal(await visitor.page.locator('[data-table=harts] tbody tr').count(), 2);
-  await visitor.twin(/hart 1: .*\n[^]*page table: .*KiB[^]*\n1\t0\tinit\t/);
+  await visitor.twin(/hart 1: .*(?:kernel|user|firmware) \w+.*\n[^]*page table: .*KiB[^]*\n1\t0\tinit\t/);
   await visitor.go({ view: 'console', text: true, lang: 'zh-CN' });
   await visitor.twin(/hart 0: .*\n[^]*页表: .*KiB/);
+});
+
+test('the film names the functions of programs whose file is here', LIMIT, async () => {
+  await visitor.go({ view: 'film', text: true });
+  // An orphan is init's to bury: code that it has not run before.
+  await visitor.type('(sleep 1 &)');
+  await visitor.twin(/ {2}1 init {2}.* init [\w.]+(?:\+0x[0-9a-f]+)?/);
 });
 
 test('the film: a pipeline’s copies on write, told in both languages', LIMIT, async () => {
