@@ -44,12 +44,13 @@ export async function bench(watcher: Watcher, console: GuestConsole, monitor: Mo
   const cpu: number[] = [];
   const begin = Date.now();
   while (Date.now() - begin < seconds * 1000) {
+    const begun = Date.now();
     const start = process.cpuUsage();
     const look = watcher.look(false);
     if (look) page.tick(look);
     const used = process.cpuUsage(start);
     cpu.push((used.user + used.system) / 1000);
-    await new Promise((resolve) => setTimeout(resolve, watcher.pause()));
+    await new Promise((resolve) => setTimeout(resolve, watcher.pause(begun)));
   }
   const hz = (cpu.length * 1000) / (Date.now() - begin);
   await monitor.run('quit').catch(() => {});

@@ -66,12 +66,13 @@ class Server {
   /** Looks for ever; at a machine that stands still only once. */
   async run(): Promise<never> {
     for (let look: Look | null = null; ; ) {
+      const begin = Date.now();
       const still = this.state !== 'running';
       if (!still || !this.seenStill) look = this.watcher.look(still) ?? look;
       this.seenStill = still && this.state !== 'running';
       if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine.symbols).catch(() => []);
       if (look) for (const page of this.pages) page.tick(look);
-      const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause() : SLOW_MS;
+      const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause(begin) : SLOW_MS;
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }

@@ -75,9 +75,9 @@ export class Watcher {
     return { now, before, delta, deltaText };
   }
 
-  /** Milliseconds from the beginning of one look to the next, so that looking takes a bounded share of the host. */
-  pause(): number {
-    return Math.max(FASTEST_MS, this.cpuMs * LOOK_SHARE);
+  /** Milliseconds to wait after a look that began at `begin`, so that looking takes a bounded share of the host. */
+  pause(begin: number): number {
+    return Math.max(0, begin + Math.max(FASTEST_MS, this.cpuMs * LOOK_SHARE) - Date.now());
   }
 
   cost(bytes: number): Cost {
