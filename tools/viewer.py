@@ -107,9 +107,9 @@ class Session:
         self.errors.close()
 
 
-def tour(address, folder):
+def tour(address, description, folder):
     """The browser test goes through all views; here it is asked for its pictures."""
-    environment = dict(os.environ, VITRINE_ADDRESS=address, VITRINE_SCREENSHOTS=os.path.abspath(folder),
+    environment = dict(os.environ, VITRINE_ADDRESS=address, VITRINE_MACHINE=description, VITRINE_SCREENSHOTS=os.path.abspath(folder),
                        NODE_PATH=os.path.join(view.PACKAGES, "node_modules"))
     return subprocess.run([view.find_node(), "--test", os.path.join(view.OUT, "test/page/page.test.cjs")], env=environment).returncode
 
@@ -135,7 +135,7 @@ def main(argv):
         address = session.address()
         print("Vitrine's memory is shown at\n\n    %s\n\nCtrl-C ends the guest and the viewer." % address, flush=True)
         if args.screenshots:
-            return tour(address, args.screenshots)
+            return tour(address, session.watched.description, args.screenshots)
         if not args.no_open:
             open_page(address)
         return session.wait()

@@ -116,7 +116,7 @@ def run_page(test, members):
     view.prepare(test)
     with session(test) as opened:
         view.run_node(test, "page/page", limit=540, env={
-            "VITRINE_ADDRESS": opened.address, "NODE_PATH": os.path.join(BUILD, "view/npm/node_modules")})
+            "VITRINE_ADDRESS": opened.address, "VITRINE_MACHINE": opened.description, "NODE_PATH": os.path.join(BUILD, "view/npm/node_modules")})
 
 
 def run_bench(test, members):

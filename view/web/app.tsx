@@ -22,6 +22,9 @@ const SHOWN: Record<ViewName, ComponentType> = {
   console: VitalsView, space: SpaceView, tree: TreeView, walk: WalkView, frames: FramesView, share: ShareView, film: FilmView, time: TimeView, lamp: LampView,
 };
 
+/** Views that are about now, whatever instant was chosen. */
+const LIVE: readonly ViewName[] = ['walk', 'film', 'lamp'];
+
 function usePlace(): [Place, (change: Partial<Place>) => void, boolean] {
   const home = navigator.language.startsWith('zh') ? 'zh-CN' : 'en';
   const [link, setLink] = useState(() => parseLink(location.hash, home));
@@ -156,7 +159,7 @@ function Notices({ model, place, t, known, go }: Part & { known: boolean }) {
       {said.map(([kind, text]) => <p key={text} class={kind}>{text}</p>)}
       {place.at !== null && (
         <p class="note">
-          {t.backInTime(place.at)} {(place.view === 'walk' || place.view === 'frames' || place.view === 'film' || place.view === 'lamp') && place.view !== 'frames' ? t.liveOnly : ''}{' '}
+          {t.backInTime(place.at)} {LIVE.includes(place.view) ? t.liveOnly : ''}{' '}
           <button type="button" onClick={() => go({ at: null })}>{t.backToNow}</button>
         </p>
       )}

@@ -108,10 +108,11 @@ function describe(view: View, index: number): string {
 }
 
 function Detail({ view, index, mappings }: { view: View; index: number; mappings: Mapping[] }) {
-  const { model, state, t } = view;
+  const { model, place, state, t } = view;
   const { frames } = state;
   const pfn = frames.firstPfn + index;
-  const told = model.frame?.pfn === pfn ? model.frame : null;
+  // The server tells of now only.
+  const told = place.at === null && model.frame?.pfn === pfn ? model.frame : null;
   return (
     <section class="detail" aria-label={t.frames.frame}>
       <h2>{t.frames.frame} <span class="mono">{hex(pfn * 4096)}</span></h2>

@@ -20,6 +20,10 @@ export interface Sample {
   faults: number;
 }
 
+/** States of the past that are kept: every so many instants, as they are passed, and not more than so many. */
+const KEY_EVERY = 250;
+const KEYS = 48;
+
 /** One instant of the session, for the time view. */
 export interface Instant {
   seq: number;
@@ -34,6 +38,7 @@ export class Model {
   private wanted = '';
   private reverse: { of: Snapshot; map: ReverseMap } | null = null;
   private past: Snapshot | null = null;
+  private keys: Snapshot[] = [];
   private consoleWaiting: Uint8Array[] = [];
   private consoleSink: ((data: Uint8Array) => void) | null = null;
 
@@ -121,16 +126,27 @@ export class Model {
   instant(seq: number): Snapshot | null {
     if (this.past?.seq === seq) return this.past;
     if (!this.history) return null;
-    // Going on from the one that was shown last is cheaper than from the beginning.
-    let state = this.past && this.past.seq < seq && this.past.seq >= this.history.first.seq ? this.past : this.history.first;
-    if (seq < state.seq) return null;
-    for (const { delta, seq: next } of this.history.instants) {
-      if (next <= state.seq) continue;
-      if (next > seq) break;
-      state = apply(state, delta);
+    const { first, instants } = this.history;
+    if (seq < first.seq) return null;
+    let state = this.nearest(seq, first);
+    for (let i = state.seq === first.seq ? 0 : instants.findIndex((instant) => instant.seq > state.seq); i >= 0 && i < instants.length; i++) {
+      if (instants[i]!.seq > seq) break;
+      state = apply(state, instants[i]!.delta);
+      if (i % KEY_EVERY === KEY_EVERY - 1) this.keep(state);
     }
     this.past = state;
     return state.seq === seq ? state : null;
+  }
+
+  /** The last state at or before `seq` that is at hand. */
+  private nearest(seq: number, first: Snapshot): Snapshot {
+    return [...this.keys, this.past].reduce<Snapshot>((best, state) => (state && state.seq <= seq && state.seq > best.seq ? state : best), first);
+  }
+
+  private keep(state: Snapshot): void {
+    if (this.keys.some((key) => key.seq === state.seq)) return;
+    this.keys.push(state);
+    if (this.keys.length > KEYS) this.keys.shift();
   }
 
   /** frame → leaves of a state; the last one is remembered. */
@@ -224,6 +240,8 @@ export class Model {
   private takeHistory(history: History): void {
     const instants = history.deltas.map((delta) => ({ seq: delta.to, at: delta.at, delta }));
     const now = this.live?.seq ?? 0;
+    this.keys = [];
+    this.past = null;
     this.history = { first: snapshotFromJson(history.first), instants: instants.filter((instant) => instant.seq <= now) };
   }
 

@@ -36,9 +36,14 @@ export function Terminal({ model, label, large }: { model: Model; label: string;
     };
   }, [model]);
   useEffect(() => {
-    if (!xterm.current) return;
-    xterm.current.options.fontSize = large ? 12 : 10;
-    xterm.current.scrollToBottom();
+    const term = xterm.current;
+    if (!term) return;
+    term.options.fontSize = large ? 12 : 10;
+    // The rows have their new height a moment later; only a move makes the viewport follow.
+    setTimeout(() => {
+      term.scrollLines(-1);
+      term.scrollToBottom();
+    }, 100);
   }, [large]);
   return (
     <section class="guest" aria-label={label}>

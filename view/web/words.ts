@@ -105,8 +105,8 @@ const en = {
     ago: (s: string) => `${s} s ago`, more: (n: number) => `…and ${n} more`, dumpHelp: 'All of RAM and the registers as an ELF core file: ./vitrine x and gdb open it.', older: 'Earlier', newer: 'Later',
   },
   lamp: {
-    title: 'Invariants', greenLong: 'Nothing is broken. The lamp compares page tables, frame owners and counters at every look.', redLong: (n: number) => `${n} invariants are broken:`, looks: 'looks', show: 'Show',
-    help: 'A finding must be there in two looks in a row, since the machine works while it is read.',
+    title: 'Invariants', greenLong: 'Nothing is broken. The lamp compares page tables, frame owners and counters at every look.', redLong: (n: number) => (n === 1 ? 'An invariant is broken:' : `${n} invariants are broken:`), looks: 'looks', show: 'Show',
+    help: 'A finding must be there in several looks in a row, since the machine works while it is read.',
   },
 };
 
@@ -211,7 +211,7 @@ const zh: Words = {
   },
   lamp: {
     title: '不变量', greenLong: '没有被破坏的。每次观察都会核对页表、页框所有者和计数器。', redLong: (n) => `${n} 项不变量被破坏：`, looks: '次观察', show: '查看',
-    help: '连续两次观察都发现才算，因为读取时机器仍在工作。',
+    help: '连续几次观察都发现才算，因为读取时机器仍在工作。',
   },
 };
 

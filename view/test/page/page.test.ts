@@ -1,10 +1,10 @@
 /*
  * The page, driven as a reader would: it types in the shell and sees the page tables answer, in both languages, with nothing
- * loaded from anywhere. VITRINE_ADDRESS: of a viewer whose guest has just been started. The steps follow one another in
- * one guest; with VITRINE_SCREENSHOTS=DIR they leave pictures there.
+ * loaded from anywhere. VITRINE_ADDRESS and VITRINE_MACHINE: of a viewer whose guest has just been started. The steps follow
+ * one another in that one guest; with VITRINE_SCREENSHOTS=DIR they leave pictures there.
  */
 import assert from 'node:assert/strict';
-import { statSync, unlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { Lang } from '../../core/types.ts';
 import { VIEWS, type ViewName } from '../../web/link.ts';
@@ -221,6 +221,32 @@ test('a dump is written', LIMIT, async () => {
 test('the lamp was green all the time', async () => {
   await visitor.go({ view: 'lamp' });
   assert.equal(await visitor.attribute('[data-lamp]', 'data-lamp'), 'green', (await visitor.page.locator('.findings').textContent()) ?? '');
+});
+
+test('a bit that is flipped in the guest’s memory turns the lamp red', LIMIT, async () => {
+  const machine = JSON.parse(readFileSync(process.env['VITRINE_MACHINE'] ?? '', 'utf8')) as { ram: string; base: number };
+  await visitor.go({ view: 'walk', pid: 1, va: '0x10000', acc: 'x' });
+  await visitor.page.waitForSelector('[data-result=ok]');
+  const slot = Number(await visitor.page.locator('.step').last().locator('p code').first().textContent());
+  const flip = (): void => {
+    const ram = openSync(machine.ram, 'r+');
+    const byte = Buffer.alloc(1);
+    readSync(ram, byte, 0, 1, slot - machine.base);
+    byte[0]! ^= 4;
+    writeSync(ram, byte, 0, 1, slot - machine.base);
+    closeSync(ram);
+  };
+  flip(); // W, in a leaf that has X
+  await visitor.page.waitForSelector('[data-lamp=red]');
+  await visitor.go({ view: 'lamp', pid: 1, text: true });
+  await visitor.page.waitForSelector('[data-finding=wx]');
+  await visitor.twin(/wx: .*\(0x8[0-9a-f]+\)/);
+  await visitor.go({ view: 'lamp', pid: 1 });
+  await visitor.picture('lamp');
+  flip();
+  await visitor.page.locator('[data-finding=wx] button').first().click();
+  await visitor.until(() => /view=frames&.*frame=0x8/.test(location.hash), null);
+  await visitor.page.waitForSelector('[data-lamp=green]');
 });
 
 test('in the dark, for whoever has it so', LIMIT, async () => {
