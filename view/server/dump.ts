@@ -9,8 +9,10 @@ import type { Monitor } from './qmp.ts';
 const PIECE = 1 << 20;
 const HEADER = 64 + 56;
 
-export async function dumpRunning(monitor: Monitor, path: string): Promise<void> {
-  await monitor.run('dump-guest-memory', { paging: false, protocol: 'file:' + path });
+/** RAM alone: QEMU would put the reset code's ROM before it. */
+export async function dumpRunning(monitor: Monitor, memory: Memory, path: string): Promise<void> {
+  const { base, size } = memory.ranges[0]!;
+  await monitor.run('dump-guest-memory', { paging: false, protocol: 'file:' + path, begin: base, length: size });
 }
 
 /** ELF64, little-endian, ET_CORE, EM_RISCV, one PT_LOAD. */

@@ -118,7 +118,7 @@ class Server {
     try {
       mkdirSync(this.dumps, { recursive: true, mode: 0o700 });
       if (this.state === 'off') dumpMemoryTo(this.watcher.ram, file);
-      else await dumpRunning(this.monitor, file);
+      else await dumpRunning(this.monitor, this.watcher.ram, file);
       return { path: file, error: '' };
     } catch (error) {
       return { path: '', error: String(error instanceof Error ? error.message : error) };

@@ -8,7 +8,7 @@ import { filmCsv, filmTrace } from './export.ts';
 import { AddressLink, Empty, FrameLink, Twin } from './parts.tsx';
 
 /** Rows that are shown; the film is longer. */
-const ROWS = 150;
+const ROWS = 80;
 const CATCHABLE: readonly FaultHow[] = ['cow', 'reuse', 'zero', 'anon', 'huge', 'file', 'file-copy', 'shared', 'swap', 'usyscall', 'none'];
 
 export function FilmView() {
@@ -56,6 +56,7 @@ export function FilmView() {
         <div class="film-body">
           <div class="film-rows" tabIndex={0}>
             <table class="plain" data-table="film">
+              <colgroup><col class="c-time" /><col class="c-who" /><col /><col class="c-address" /><col class="c-pc" /><col class="c-cost" /></colgroup>
               <thead><tr><th class="num">{t.film.time}</th><th>{t.film.who}</th><th>{t.film.what}</th><th>{t.address}</th><th>{t.film.pc}</th><th class="num">{t.film.cost}</th></tr></thead>
               <tbody>{rows.map((event) => <Row key={`${event.hart}/${event.n}`} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>
             </table>

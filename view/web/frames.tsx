@@ -24,7 +24,7 @@ export function FramesView() {
   const reverse = model.reverseMap(state);
   const { frames } = state;
   const orphans = useMemo(() => findOrphans(view), [frames, model.lamp]);
-  const fill = useMemo(() => painter(view, by, reverse, orphans), [frames, by, reverse, orphans, by === 'age' && Math.floor(state.at / 500)]);
+  const fill = useMemo(() => painter(view, by, reverse, orphans), [frames, by, by === 'count' || by === 'heat' ? reverse : null, orphans, by === 'age' && Math.floor(state.at / 500)]);
   const selected = place.frame === null ? undefined : indexOf(view, place.frame);
   const keep = (index: number) => go({ frame: (frames.firstPfn + index) * 4096 });
   return (

@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { colour, pixel } from './palette.ts';
 
 /** Below this size a cell is a plain block of colour, written as pixels. */
-const PLAIN = 6;
+const PLAIN = 8;
 
 export interface GridProps {
   name: string;
