@@ -6,6 +6,7 @@ guest's console is in the page. Ctrl-C ends the guest and the viewer; when the g
 looked at.
 """
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -42,6 +43,7 @@ class Session:
         self.args = args
         self.disk = self.watched = self.guest = self.server = None
         self.files = []
+        self.listening = False
         self.errors = tempfile.TemporaryFile()
 
     def start(self):
@@ -82,15 +84,16 @@ class Session:
         """The line that the server prints once it listens; a Problem when the guest or the server did not get that far."""
         threading.Thread(target=self.guest_gone, daemon=True).start()
         line = self.server.stdout.readline().strip()
-        if line.startswith("http://"):
+        self.listening = line.startswith("http://")
+        if self.listening:
             return line
         self.errors.seek(0)
         said = self.errors.read().decode(errors="replace").strip()
         raise machine.Problem("the viewer did not start%s" % (": " + said if said else ""))
 
     def guest_gone(self):
-        """A guest that dies before the server has its console would leave the server waiting."""
-        if self.guest.wait() != 0:
+        """A guest that dies before the server has its console would leave the server waiting. Later it may go as it likes."""
+        if self.guest.wait() != 0 and not self.listening:
             machine.stop(self.server)
 
     def wait(self):
@@ -115,11 +118,17 @@ def tour(address, description, folder):
 
 
 def open_page(address):
-    """In the user's browser, where there is a display."""
+    """In the user's browser, where there is a display. Command lines can be read by every user of the host, and the address is
+    a secret: the browser is given a private file that leads there."""
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if display and shutil.which(opener):
-        subprocess.Popen([opener, address], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        path = os.path.join(machine.run_directory(), "open.html")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write('<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=%s"><title>Vitrine</title>\n' % address)
+        subprocess.Popen([opener, path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def main(argv):

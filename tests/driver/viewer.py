@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.request
 
 from . import core, view
 from .core import BUILD, TOP, Failed, Skipped, Test
@@ -81,6 +83,7 @@ def run_server(test, members):
     with session(test) as opened:
         check_private(opened.machine)
         view.run_node(test, "server/live", env={"VITRINE_ADDRESS": opened.address})
+        outlives_guest(opened)
         status = opened.interrupt()
         if status != 0:
             raise Failed("Ctrl-C ended ./vitrine view with status %d" % status)
@@ -89,6 +92,15 @@ def run_server(test, members):
                 raise Failed("%s was left behind" % path)
         if is_alive(opened.machine["pid"]):
             raise Failed("QEMU was left behind")
+
+
+def outlives_guest(opened):
+    """However QEMU ends, its last state can still be looked at."""
+    os.kill(opened.machine["pid"], signal.SIGKILL)
+    time.sleep(1)
+    with urllib.request.urlopen(opened.address, timeout=20) as answer:
+        if answer.status != 200 or opened.process.poll() is not None:
+            raise Failed("the viewer ended with its guest")
 
 
 def check_private(machine):
