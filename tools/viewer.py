@@ -31,6 +31,7 @@ def parse(argv):
     add("--no-open", action="store_true", help="only print the address")
     add("--bench", nargs="?", type=float, const=BENCH_SECONDS, metavar="S", help="no page: measure for S seconds what looking costs the host")
     add("--screenshots", metavar="DIR", help="let a browser go through the views, and leave pictures of them in DIR (docs/img is made so)")
+    add("--dumps", metavar="DIR", default=os.path.join(machine.BUILD, "dumps"), help="where dumps go (default build/dumps)")
     add("--watch", metavar="FILE", help="where to say what can be read (default build/run/machine.json)")
     run.add_machine_options(add)
     return parser.parse_args(argv)
@@ -65,7 +66,7 @@ class Session:
 
     def server_line(self, node):
         line = [node, os.path.join(view.OUT, "server.cjs"), "--machine", self.watched.description, "--monitor", self.watched.socket("view"),
-                "--port", str(self.args.port), "--dumps", os.path.join(machine.BUILD, "dumps")]
+                "--port", str(self.args.port), "--dumps", os.path.abspath(self.args.dumps)]
         for name, path in self.programs():
             line += ["--program", "%s=%s" % (name, path)]
         return line + (["--bench", str(self.args.bench)] if self.args.bench else [])

@@ -23,9 +23,9 @@ START = 120
 class Session:
     """./vitrine view without a browser: its address, its description of the machine, and how it ends."""
 
-    def __init__(self, test, place):
+    def __init__(self, test, place, *extra):
         self.description = os.path.join(place, "machine.json")
-        line = [sys.executable, TOOL, "--no-build", "--no-open", "--watch", self.description]
+        line = [sys.executable, TOOL, "--no-build", "--no-open", "--watch", self.description] + list(extra)
         self.log = open(test.log, "a")
         self.process = subprocess.Popen(line, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True,
                                         env=dict(os.environ, XDG_RUNTIME_DIR=place), universal_newlines=True)
@@ -122,6 +122,27 @@ def is_alive(pid):
     return True
 
 
+def run_panic(test, members):
+    """A kernel that panics leaves a dump, which opens."""
+    view.prepare(test)
+    os.makedirs(os.path.dirname(test.log), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="vv-", dir="/tmp") as place:
+        dumps = os.path.join(place, "dumps")
+        opened = Session(test, place, "--mem", "32M", "--append", "panic_test=null", "--dumps", dumps)
+        try:
+            end = time.monotonic() + START
+            while not (os.path.isdir(dumps) and [n for n in os.listdir(dumps) if os.path.getsize(os.path.join(dumps, n)) >= 32 << 20]):
+                if time.monotonic() > end:
+                    raise Failed("no dump within %d seconds" % START)
+                time.sleep(0.2)
+            dump = os.path.join(dumps, os.listdir(dumps)[0])
+            done = core.run_python(view.TOOL, "x", "layout", "--dump", dump, limit=60, log=test.log)
+            if done.status != 0 or "boot_ram" not in done.out:
+                raise Failed("./vitrine x does not open the dump: " + done.tail())
+        finally:
+            opened.close()
+
+
 def run_page(test, members):
     if not os.path.exists(CHROMIUM):
         raise Skipped("no chromium on this machine")
@@ -148,5 +169,6 @@ def tests():
     needs = ("release", "images")
     yield Test("view.links", run_links, seconds=15, quick=True)
     yield Test("view.server", run_server, needs=needs, seconds=30)
+    yield Test("view.panic", run_panic, needs=needs, seconds=20)
     yield Test("view.page", run_page, needs=needs, seconds=90)
     yield Test("view.bench", run_bench, needs=needs, seconds=40)

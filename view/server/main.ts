@@ -25,6 +25,10 @@ import { Watcher, type Look } from './watcher.ts';
 /** While no page is watching. */
 const SLOW_MS = 500;
 
+const LAST_WORDS_MS = 300;
+/** The first line of a panic's report. */
+const PANIC = /^PANIC/m;
+
 interface Description {
   ram: string;
   base: number;
@@ -47,6 +51,8 @@ class Server {
   private pages = new Set<Page>();
   private state: MachineState = 'running';
   private why: 'catch' | 'user' | 'guest' | undefined;
+  /** The dump of a kernel that panicked, for pages that come later. */
+  private panicked: { path: string; error: string } | null = null;
   /** The last look was at a machine that stood still, and it still does. */
   private seenStill = false;
 
@@ -59,7 +65,11 @@ class Server {
       if (name === 'STOP' && this.state === 'running') this.become('paused', this.why ?? 'guest');
       if (name === 'RESUME') this.become('running');
     };
-    monitor.onClose = () => this.become('off');
+    monitor.onClose = () => {
+      this.become('off');
+      // The console's last bytes may still be on their way.
+      setTimeout(() => PANIC.test(console.backlog().toString('utf8')) && void this.keepPanic(), LAST_WORDS_MS);
+    };
     watcher.onCaught = () => this.stop('catch');
   }
 
@@ -85,6 +95,7 @@ class Server {
     page.send({ t: 'hello', protocol: PROTOCOL, kernel, ram: size, console: this.console.attached, timebase: this.watcher.machine.timebase });
     page.send({ t: 'machine', state: this.state, ...(this.why && { why: this.why }) });
     page.console(this.console.backlog());
+    if (this.panicked) page.send({ t: 'dumped', ...this.panicked });
     this.pages.add(page);
   }
 
@@ -110,6 +121,14 @@ class Server {
     this.seenStill = false;
     this.why = state === 'paused' ? why : undefined;
     this.pages.forEach((page) => page.send({ t: 'machine', state, ...(this.why && { why: this.why }) }));
+  }
+
+  /** A kernel that panicked is worth keeping, whether or not somebody is looking. */
+  private async keepPanic(): Promise<void> {
+    const done = await this.dump();
+    process.stderr.write(done.path ? `vitrine: the kernel panicked; its memory is in ${done.path}\n` : `vitrine: the kernel panicked; no dump: ${done.error}\n`);
+    this.panicked = done;
+    this.pages.forEach((page) => page.send({ t: 'dumped', ...done }));
   }
 
   private async dump(): Promise<{ path: string; error: string }> {

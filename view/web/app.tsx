@@ -152,6 +152,7 @@ function Notices({ model, place, t, known, go }: Part & { known: boolean }) {
   if (model.connection === 'lost') said.push(['bad', t.lostConnection]);
   else if (model.machine === 'off') said.push(['note', t.off]);
   else if (model.machine === 'paused') said.push(['note', t.paused[model.why === 'catch' || model.why === 'user' ? model.why : 'guest']]);
+  if (model.machine === 'off' && model.dumped?.path) said.push(['note', t.time.dumped(model.dumped.path)]);
   if (model.stale) said.push(['bad', t.stale]);
   if (!known) said.push(['note', t.laterLink]);
   return (
