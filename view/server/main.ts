@@ -51,6 +51,7 @@ class Server {
   private pages = new Set<Page>();
   private state: MachineState = 'running';
   private why: 'catch' | 'user' | 'guest' | undefined;
+  private lastError = '';
   /** The dump of a kernel that panicked, for pages that come later. */
   private panicked: { path: string; error: string } | null = null;
   /** The last look was at a machine that stood still, and it still does. */
@@ -78,12 +79,24 @@ class Server {
     for (let look: Look | null = null; ; ) {
       const begin = Date.now();
       const still = this.state !== 'running';
-      if (!still || !this.seenStill) look = this.watcher.look(still) ?? look;
+      if (!still || !this.seenStill) look = this.look(still) ?? look;
       this.seenStill = still && this.state !== 'running';
       if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine.symbols).catch(() => []);
       if (look) for (const page of this.pages) page.tick(look);
       const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause(begin) : SLOW_MS;
       await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  /** A look that fails is a bug of the viewer's, not a reason to leave the reader without it: it is told once, and the next may do. */
+  private look(still: boolean): Look | null {
+    try {
+      return this.watcher.look(still);
+    } catch (error) {
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      if (text !== this.lastError) process.stderr.write(`vitrine: a look at the machine failed: ${text}\n`);
+      this.lastError = text;
+      return null;
     }
   }
 

@@ -7,7 +7,7 @@ import { shrinkPng } from './png.ts';
 
 const CHROMIUM = process.env['VITRINE_CHROMIUM'] ?? '/usr/bin/chromium';
 /** A guest on a busy host may be slow; what is waited for is never asserted to be fast. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 60_000;
 
 export class Visitor {
   /** Addresses that the page asked for and that are not the server's. */
