@@ -243,9 +243,9 @@ test('a bit that is flipped in the guest’s memory turns the lamp red', LIMIT, 
   await visitor.twin(/wx: .*\(0x8[0-9a-f]+\)/);
   await visitor.go({ view: 'lamp', pid: 1 });
   await visitor.picture('lamp');
-  flip();
   await visitor.page.locator('[data-finding=wx] button').first().click();
   await visitor.until(() => /view=frames&.*frame=0x8/.test(location.hash), null);
+  flip();
   await visitor.page.waitForSelector('[data-lamp=green]');
 });
 
