@@ -13,6 +13,7 @@ description, build/run/machine.json, while the machine runs:
     pid       of QEMU
     console   socket of the guest's console, or null when it is a terminal
 """
+import glob
 import json
 import os
 import shutil
@@ -41,7 +42,10 @@ class Watched:
         self.console = None
         # A tmpfs that fills up kills QEMU without a word, so the room is made sure of beforehand. QEMU does not clear a file that
         # is there already: the directory is new, so the RAM is too.
+        sweep()
         self.memory = machine.scratch_directory(self.size, "the guest's RAM")
+        with open(os.path.join(self.memory, "owner"), "w") as file:
+            file.write("%d\n" % os.getpid())
         try:
             self.sockets = tempfile.mkdtemp(prefix="watch-", dir=machine.socket_directory())
         except Exception:
@@ -88,6 +92,18 @@ class Watched:
             pass
         for folder in (self.memory, self.sockets):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep():
+    """Removes the RAM of machines whose launcher was killed before it could: in a tmpfs that is memory."""
+    for owner in glob.glob("/dev/shm/vitrine-*/owner") + glob.glob(os.path.join(machine.run_directory(), "vitrine-*/owner")):
+        try:
+            with open(owner) as file:
+                os.kill(int(file.read()), 0)
+        except ProcessLookupError:
+            shutil.rmtree(os.path.dirname(owner), ignore_errors=True)
+        except (OSError, ValueError):
+            pass  # another user's, or just being made
 
 
 def monitor(name, path):

@@ -56,7 +56,7 @@ def check_types(test):
     with open(config, "w") as file:
         json.dump({"extends": os.path.join(TOP, "view", "tsconfig.json"),
                    "compilerOptions": {"typeRoots": [os.path.join(modules, "@types")], "baseUrl": TOP,
-                                       "paths": {"*": [modules + "/*", modules + "/@types/*"]}},
+                                       "paths": {"*": [modules + "/@types/*", modules + "/*"]}},
                    "include": [os.path.join(TOP, "view", name) for name in names]}, file)
     done = core.run(["node", os.path.join(modules, "typescript/bin/tsc"), "-p", config], limit=200, log=test.log)
     if done.status != 0:

@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+"""See the machine's memory while it runs (./vitrine view): boots a guest, and opens a page that shows it.
+
+The page is served on 127.0.0.1 by a program beside the guest that reads the guest's RAM; the address holds a random token. The
+guest's console is in the page. Ctrl-C ends the guest and the viewer; when the guest is switched off, its last state can still be
+looked at.
+"""
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import machine  # noqa: E402
+import run  # noqa: E402
+import view  # noqa: E402
+import watch  # noqa: E402
+
+BENCH_SECONDS = 20
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="vitrine view", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
+    add("--no-open", action="store_true", help="only print the address")
+    add("--bench", nargs="?", type=float, const=BENCH_SECONDS, metavar="S", help="no page: measure for S seconds what looking costs the host")
+    add("--screenshots", metavar="DIR", help="let a browser go through the views, and leave pictures of them in DIR (docs/img is made so)")
+    add("--dumps", metavar="DIR", default=os.path.join(machine.BUILD, "dumps"), help="where dumps go (default build/dumps)")
+    add("--watch", metavar="FILE", help="where to say what can be read (default build/run/machine.json)")
+    run.add_machine_options(add)
+    return parser.parse_args(argv)
+
+
+class Session:
+    """QEMU and the viewer's server, started together and ended together."""
+
+    def __init__(self, args):
+        self.args = args
+        self.disk = self.watched = self.guest = self.server = None
+        self.files = []
+        self.listening = False
+        self.errors = tempfile.TemporaryFile()
+
+    def start(self):
+        args = self.args
+        run.build(args)
+        node = view.prepare()
+        self.files = [machine.split_add(text) for text in args.add]
+        words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
+        kernel = args.kernel or machine.kernel_path(args.variant)
+        self.disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=self.files)
+        self.watched = watch.Watched(args.mem, kernel, args.watch or watch.default_description())
+        line = machine.command(kernel, self.disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
+        # A terminal's Ctrl-C reaches the whole process group: in their own, guest and server end when this program says so.
+        self.guest = subprocess.Popen(line + self.watched.arguments() + self.watched.viewer_arguments(), stdin=subprocess.DEVNULL,
+                                      stderr=self.errors, preexec_fn=machine.die_with_parent, start_new_session=True)
+        self.watched.announce(self.guest)
+        self.server = subprocess.Popen(self.server_line(node), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       preexec_fn=machine.die_with_parent, start_new_session=True, universal_newlines=True)
+
+    def server_line(self, node):
+        line = [node, os.path.join(view.OUT, "server.cjs"), "--machine", self.watched.description, "--monitor", self.watched.socket("view"),
+                "--port", str(self.args.port), "--dumps", os.path.abspath(self.args.dumps)]
+        for name, path in self.programs():
+            line += ["--program", "%s=%s" % (name, path)]
+        return line + (["--bench", str(self.args.bench)] if self.args.bench else [])
+
+    def programs(self):
+        """Programs of the guest whose file is here: what this tree builds, and what --add brings."""
+        folder = os.path.join(machine.BUILD, "user")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found = {name: os.path.join(folder, name) for name in names if "." not in name}
+        for host, guest in self.files:
+            if os.path.isfile(host):
+                found[os.path.basename(guest)] = os.path.abspath(host)
+        return sorted(found.items())
+
+    def address(self):
+        """The line that the server prints once it listens; a Problem when the guest or the server did not get that far."""
+        threading.Thread(target=self.guest_gone, daemon=True).start()
+        line = self.server.stdout.readline().strip()
+        self.listening = line.startswith("http://")
+        if self.listening:
+            return line
+        self.errors.seek(0)
+        said = self.errors.read().decode(errors="replace").strip()
+        raise machine.Problem("the viewer did not start%s" % (": " + said if said else ""))
+
+    def guest_gone(self):
+        """A guest that dies before the server has its console would leave the server waiting. Later it may go as it likes."""
+        if self.guest.wait() != 0 and not self.listening:
+            machine.stop(self.server)
+
+    def wait(self):
+        """Until the server ends, which only a failure makes it do."""
+        return self.server.wait()
+
+    def close(self):
+        for process in (self.server, self.guest):
+            if process:
+                machine.stop(process)
+        for thing in (self.watched, self.disk):
+            if thing:
+                thing.close()
+        self.errors.close()
+
+
+def tour(address, description, folder):
+    """The browser test goes through all views; here it is asked for its pictures."""
+    environment = dict(os.environ, VITRINE_ADDRESS=address, VITRINE_MACHINE=description, VITRINE_SCREENSHOTS=os.path.abspath(folder),
+                       NODE_PATH=os.path.join(view.PACKAGES, "node_modules"))
+    return subprocess.run([view.find_node(), "--test", os.path.join(view.OUT, "test/page/page.test.cjs")], env=environment).returncode
+
+
+def open_page(address):
+    """In the user's browser, where there is a display. Command lines can be read by every user of the host, and the address is
+    a secret: the browser is given a private file that leads there."""
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if display and shutil.which(opener):
+        path = os.path.join(machine.run_directory(), "open.html")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write('<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=%s"><title>Vitrine</title>\n' % address)
+        subprocess.Popen([opener, path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def main(argv):
+    args = parse(argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    session = Session(args)
+    try:
+        session.start()
+        if args.bench:
+            sys.stdout.writelines(session.server.stdout)
+            return session.wait()
+        address = session.address()
+        print("Vitrine's memory is shown at\n\n    %s\n\nCtrl-C ends the guest and the viewer." % address, flush=True)
+        if args.screenshots:
+            return tour(address, session.watched.description, args.screenshots)
+        if not args.no_open:
+            open_page(address)
+        return session.wait()
+    except machine.Problem as problem:
+        sys.stderr.write("vitrine: %s\n" % problem)
+        return 1
+    except KeyboardInterrupt:
+        print()
+        return 0
+    finally:
+        session.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,212 @@
+/*
+ * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--program NAME=FILE]... [--bench SECONDS]
+ *
+ * Started by ./vitrine view beside the guest. It listens on 127.0.0.1 only, prints its address as one line of standard
+ * output, and ends when it is told to; a guest that is off can still be looked at.
+ */
+import { createServer } from 'node:http';
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { FileMemory } from '../cli/memory.ts';
+import { Machine } from '../core/index.ts';
+import { PROTOCOL, type ClientMessage, type MachineState } from '../shared/protocol.ts';
+import { bench } from './bench.ts';
+import { GuestConsole } from './console.ts';
+import { dumpMemoryTo, dumpRunning } from './dump.ts';
+import { Guard } from './guard.ts';
+import { Page } from './page.ts';
+import { pageText, HEADERS } from './html.ts';
+import { askHarts } from './harts.ts';
+import { Programs } from './programs.ts';
+import { Monitor } from './qmp.ts';
+import { Watcher, type Look } from './watcher.ts';
+
+/** While no page is watching. */
+const SLOW_MS = 500;
+
+const LAST_WORDS_MS = 300;
+/** The first line of a panic's report. */
+const PANIC = /^PANIC/m;
+
+interface Description {
+  ram: string;
+  base: number;
+  size: number;
+  kernel: string;
+  qmp: string;
+  console: string | null;
+}
+
+function option(name: string): string | null {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? null : process.argv[at + 1] ?? null;
+}
+
+function options(name: string): string[] {
+  return process.argv.flatMap((word, i) => (word === name && process.argv[i + 1] !== undefined ? [process.argv[i + 1]!] : []));
+}
+
+class Server {
+  private pages = new Set<Page>();
+  private state: MachineState = 'running';
+  private why: 'catch' | 'user' | 'guest' | undefined;
+  private lastError = '';
+  /** The dump of a kernel that panicked, for pages that come later. */
+  private panicked: { path: string; error: string } | null = null;
+  /** The last look was at a machine that stood still, and it still does. */
+  private seenStill = false;
+
+  constructor(
+    private readonly about: Description, private readonly watcher: Watcher, private readonly monitor: Monitor,
+    private readonly console: GuestConsole, private readonly dumps: string,
+  ) {
+    console.onData = (data) => this.pages.forEach((page) => page.console(data));
+    monitor.onEvent = (name) => {
+      if (name === 'STOP' && this.state === 'running') this.become('paused', this.why ?? 'guest');
+      if (name === 'RESUME') this.become('running');
+    };
+    monitor.onClose = () => {
+      this.become('off');
+      // The console's last bytes may still be on their way.
+      setTimeout(() => PANIC.test(console.backlog().toString('utf8')) && void this.keepPanic(), LAST_WORDS_MS);
+    };
+    watcher.onCaught = () => this.stop('catch');
+  }
+
+  /** Looks for ever; at a machine that stands still only once. */
+  async run(): Promise<never> {
+    for (let look: Look | null = null; ; ) {
+      const begin = Date.now();
+      const still = this.state !== 'running';
+      if (!still || !this.seenStill) look = this.look(still) ?? look;
+      this.seenStill = still && this.state !== 'running';
+      if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine.symbols).catch(() => []);
+      if (look) for (const page of this.pages) page.tick(look);
+      const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause(begin) : SLOW_MS;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  /** A look that fails is a bug of the viewer's, not a reason to leave the reader without it: it is told once, and the next may do. */
+  private look(still: boolean): Look | null {
+    try {
+      return this.watcher.look(still);
+    } catch (error) {
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      if (text !== this.lastError) process.stderr.write(`vitrine: a look at the machine failed: ${text}\n`);
+      this.lastError = text;
+      return null;
+    }
+  }
+
+  accept(socket: WebSocket): void {
+    const page = new Page(socket, this.watcher);
+    page.onMessage = (message) => void this.obey(page, message);
+    socket.on('close', () => this.pages.delete(page));
+    const { kernel, size } = this.about;
+    page.send({ t: 'hello', protocol: PROTOCOL, kernel, ram: size, console: this.console.attached, timebase: this.watcher.machine.timebase });
+    page.send({ t: 'machine', state: this.state, ...(this.why && { why: this.why }) });
+    page.console(this.console.backlog());
+    if (this.panicked) page.send({ t: 'dumped', ...this.panicked });
+    this.pages.add(page);
+  }
+
+  private async obey(page: Page, message: ClientMessage): Promise<void> {
+    if (message.t === 'type') this.console.type(message.text);
+    else if (message.t === 'catch') this.watcher.armed = message.catch;
+    else if (message.t === 'dump') page.send({ t: 'dumped', ...(await this.dump()) });
+    else if (message.t === 'machine' && message.do === 'stop') this.stop('user');
+    else if (message.t === 'machine') this.monitor.run('cont').catch(() => {});
+    else if (message.t === 'history') {
+      const history = this.watcher.session.message();
+      if (history) page.send(history);
+    }
+  }
+
+  private stop(why: 'catch' | 'user'): void {
+    this.why = why;
+    this.monitor.run('stop').catch(() => {});
+  }
+
+  private become(state: MachineState, why?: 'catch' | 'user' | 'guest'): void {
+    this.state = state;
+    this.seenStill = false;
+    this.why = state === 'paused' ? why : undefined;
+    this.pages.forEach((page) => page.send({ t: 'machine', state, ...(this.why && { why: this.why }) }));
+  }
+
+  /** A kernel that panicked is worth keeping, whether or not somebody is looking. */
+  private async keepPanic(): Promise<void> {
+    const done = await this.dump();
+    process.stderr.write(done.path ? `vitrine: the kernel panicked; its memory is in ${done.path}\n` : `vitrine: the kernel panicked; no dump: ${done.error}\n`);
+    this.panicked = done;
+    this.pages.forEach((page) => page.send({ t: 'dumped', ...done }));
+  }
+
+  private async dump(): Promise<{ path: string; error: string }> {
+    const name = new Date().toISOString().replace(/[:.]/g, '-') + '.core';
+    const file = path.join(this.dumps, name);
+    try {
+      mkdirSync(this.dumps, { recursive: true, mode: 0o700 });
+      if (this.state === 'off') dumpMemoryTo(this.watcher.ram, file);
+      else await dumpRunning(this.monitor, this.watcher.ram, file);
+      return { path: file, error: '' };
+    } catch (error) {
+      return { path: '', error: String(error instanceof Error ? error.message : error) };
+    }
+  }
+}
+
+/** Serves the page and its socket on 127.0.0.1; returns the address. */
+function listen(server: Server, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let guard: Guard | null = null;
+    const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 20 });
+    const http = createServer((request, response) => {
+      const file = guard?.admit(request);
+      const status = file === null || file === undefined ? 403 : file === '/' && request.method === 'GET' ? 200 : 404;
+      response.writeHead(status, HEADERS);
+      response.end(status === 200 ? pageText() : `${status}\n`);
+    });
+    http.on('upgrade', (request, socket, head) => {
+      if (!guard?.admitSocket(request)) {
+        socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
+        return;
+      }
+      sockets.handleUpgrade(request, socket, head, (accepted) => server.accept(accepted));
+    });
+    http.on('error', reject);
+    http.listen(port, '127.0.0.1', () => {
+      const address = http.address();
+      const real = typeof address === 'object' && address ? address.port : port;
+      guard = new Guard(real);
+      resolve(`http://127.0.0.1:${real}/?token=${guard.token}`);
+    });
+  });
+}
+
+async function main(): Promise<void> {
+  const description = option('--machine');
+  if (!description) throw new Error('usage: server --machine MACHINE.json');
+  const about = JSON.parse(readFileSync(description, 'utf8')) as Description;
+  // The console first: QEMU waits for its reader before it makes anything else.
+  const console = await GuestConsole.open(about.console);
+  const monitor = await Monitor.open(option('--monitor') ?? about.qmp);
+  const ram = new FileMemory(about.ram, about.base, about.size);
+  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram, new Programs(options('--program')));
+  const seconds = option('--bench');
+  if (seconds) {
+    await bench(watcher, console, monitor, Number(seconds));
+    process.exit(0);
+  }
+  const server = new Server(about, watcher, monitor, console, option('--dumps') ?? path.join(path.dirname(description), 'dumps'));
+  process.stdout.write((await listen(server, Number(option('--port') ?? 0))) + '\n');
+  await server.run();
+}
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => process.exit(0));
+main().catch((error: unknown) => {
+  process.stderr.write(`vitrine: the viewer's server: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

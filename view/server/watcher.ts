@@ -1,0 +1,133 @@
+/*
+ * Looks at the machine again and again: a snapshot, what changed since the last, the new events, the lamp. The pages take
+ * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
+ */
+import type { FileMemory } from '../cli/memory.ts';
+import { diff, Lamp, Machine, reverseMap, RingReader, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
+import { packEvent } from '../shared/film.ts';
+import { encode, type Catch, type Cost, type HartPlace, type PackedEvent } from '../shared/protocol.ts';
+import { Film } from './film.ts';
+import { Session } from './history.ts';
+import type { Programs } from './programs.ts';
+
+/** Events that are kept for pages that are opened later. */
+const FILM_KEPT = 5000;
+/** Shares of the host: a look may take a quarter of the time, the lamp's check a tenth. */
+const FASTEST_MS = 100;
+const LOOK_SHARE = 4;
+const LAMP_SHARE = 10;
+
+/** What one look found. */
+export interface Look {
+  now: Snapshot;
+  before: Snapshot | null;
+  delta: Delta | null;
+  /** `delta` as text; empty without one. */
+  deltaText: string;
+}
+
+export class Watcher {
+  private rings: RingReader | null = null;
+  private readonly film: Film;
+  private readonly lamp = new Lamp();
+  private lampDue = 0;
+  private reverse: ReverseMap | null = null;
+  private reverseOf: Snapshot | null = null;
+  private faults: { at: number; count: number }[] = [];
+  private cpuMs = 0;
+  private lastLooks: number[] = [];
+  readonly session = new Session();
+  /** All events so far are numbered from 0; these are the last of them. */
+  events: PackedEvent[] = [];
+  eventsBefore = 0;
+  lost = 0;
+  now: Snapshot | null = null;
+  lampState: LampState;
+  /** Where the harts were when they were last asked for. */
+  places: HartPlace[] = [];
+  /** Stop at the next fault like this. */
+  armed: Catch | null = null;
+  onCaught: () => void = () => {};
+
+  constructor(readonly machine: Machine, readonly ram: FileMemory, programs: Programs) {
+    this.film = new Film(machine, programs);
+    this.lampState = this.lamp.state;
+  }
+
+  /** Looks once. paused: the machine stands still. null: the kernel has not set up its tables yet. */
+  look(paused: boolean): Look | null {
+    const begin = process.cpuUsage();
+    const before = this.now;
+    if (!before && !this.machine.refresh()) return null;
+    this.rings ??= new RingReader(this.machine, { from: 'oldest' });
+    const now = takeSnapshot(this.machine, { paused, at: Date.now() });
+    this.now = now;
+    this.film.learn(now);
+    this.readEvents();
+    const delta = before ? diff(before, now) : null;
+    const deltaText = delta ? encode(delta) : '';
+    if (delta) this.session.add(delta, deltaText.length);
+    else this.session.begin(now);
+    this.lookAtLamp(now, paused);
+    const used = process.cpuUsage(begin);
+    this.cpuMs = (used.user + used.system) / 1000;
+    this.lastLooks = [...this.lastLooks.slice(-9), Date.now()];
+    return { now, before, delta, deltaText };
+  }
+
+  /** Milliseconds to wait after a look that began at `begin`, so that looking takes a bounded share of the host. */
+  pause(begin: number): number {
+    return Math.max(0, begin + Math.max(FASTEST_MS, this.cpuMs * LOOK_SHARE) - Date.now());
+  }
+
+  cost(bytes: number): Cost {
+    const span = this.lastLooks.length > 1 ? this.lastLooks.at(-1)! - this.lastLooks[0]! : 0;
+    return { cpuMs: this.cpuMs, bytes, hz: span > 0 ? ((this.lastLooks.length - 1) * 1000) / span : 0 };
+  }
+
+  /** Over the last second. */
+  faultsPerSecond(): number {
+    const since = Date.now() - 1000;
+    this.faults = this.faults.filter((f) => f.at >= since);
+    return this.faults.reduce((sum, f) => sum + f.count, 0);
+  }
+
+  /** frame → leaves, made once for each snapshot that is asked about. */
+  reverseMap(): ReverseMap | null {
+    if (this.reverseOf !== this.now) {
+      this.reverse = this.now && reverseMap(this.now);
+      this.reverseOf = this.now;
+    }
+    return this.reverse;
+  }
+
+  private readEvents(): void {
+    const batch = this.rings!.read();
+    this.lost = batch.lostTotal;
+    let faults = 0;
+    for (const event of batch.events) {
+      const told = this.film.describe(event);
+      this.events.push(packEvent(told));
+      if (event.kind !== 'fault') continue;
+      faults++;
+      if (this.armed && event.faultHow === this.armed.how && (this.armed.pid === null || this.armed.pid === told.pid)) {
+        this.armed = null;
+        this.onCaught();
+      }
+    }
+    if (faults) this.faults.push({ at: Date.now(), count: faults });
+    const old = this.events.length - FILM_KEPT;
+    if (old > 0) {
+      this.events.splice(0, old);
+      this.eventsBefore += old;
+    }
+  }
+
+  private lookAtLamp(now: Snapshot, paused: boolean): void {
+    if (Date.now() < this.lampDue && !paused) return;
+    const begin = process.cpuUsage();
+    this.lampState = this.lamp.look(this.machine, now);
+    const used = process.cpuUsage(begin);
+    this.lampDue = Date.now() + Math.max(FASTEST_MS, ((used.user + used.system) / 1000) * LAMP_SHARE);
+  }
+}
