@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machine  # noqa: E402
 import run  # noqa: E402
 import session  # noqa: E402
+import view  # noqa: E402
 import watch  # noqa: E402
 
 ESCAPE = 1  # Ctrl-A
@@ -27,6 +28,7 @@ def parse(argv):
     add("-o", "--output", default="session.vitrine", metavar="FILE", help="where to (default session.vitrine)")
     add("--exec", metavar="COMMAND", help="record one command in the guest's shell")
     add("--timeout", type=float, metavar="S", help="end the recording after S seconds")
+    add("--no-view", action="store_true", help="leave out what there is to see (no Node needed)")
     add("--watch", metavar="FILE", help="say there where the machine's RAM is (default build/run/machine.json)")
     add("--with-disk", action="store_true", help="keep the disk in the session, for use elsewhere")
     run.add_machine_options(add)
@@ -52,6 +54,25 @@ class Terminal:
         if self.saved:
             import termios
             termios.tcsetattr(0, termios.TCSADRAIN, self.saved)
+
+
+class Keeper:
+    """The viewer's engine beside the guest: what there is to see goes into the session. It reads RAM, and disturbs nothing."""
+
+    def __init__(self, description, folder):
+        self.process = None
+        try:
+            node = view.prepare()
+        except machine.Problem as problem:
+            sys.stderr.write("vitrine: the session is kept without what there is to see: %s\r\n" % problem)
+            return
+        self.process = subprocess.Popen([node, os.path.join(view.OUT, "keep.cjs"), "--machine", description, "--out",
+                                         os.path.join(folder, "view.json")], stdin=subprocess.PIPE, preexec_fn=machine.die_with_parent)
+
+    def end(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait(60)
 
 
 class Recorder:
@@ -143,6 +164,7 @@ def record(args, folder):
     run_of = session.Session("record", about, folder, disk, args.watch or watch.default_description(), args.qemu_arg)
     try:
         with open(os.path.join(folder, "console.txt"), "wb") as log, Terminal():
+            keeper = None if args.no_view else Keeper(run_of.machine_file(), folder)
             run_of.monitor.command("cont")
             if guest is None:
                 sys.stderr.write("Recording. %s.\r\n" % HELP)
@@ -153,6 +175,8 @@ def record(args, folder):
             about["instructions"] = run_of.instructions()
         else:
             about["instructions"] = None  # QEMU ends at the very store that switches the machine off
+        if keeper:
+            keeper.end()
         run_of.end()
         about["ram_sha256"] = run_of.ram_digest()
     finally:

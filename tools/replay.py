@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machine  # noqa: E402
 import session  # noqa: E402
+import view  # noqa: E402
 import watch  # noqa: E402
 
 TRIES, STILL_SECONDS = 3, 20.0  # a replay that stands still for so long is started again, so many times at most
@@ -26,6 +27,7 @@ def parse(argv):
     add("file", metavar="FILE", help="what ./vitrine record made")
     add("--at", metavar="N", help="stop at instruction N, or at the mark with this name")
     add("--then", metavar="COMMAND", help="run COMMAND on the host while the machine is stopped there, exit with its status")
+    add("--page", metavar="FILE.html", help="make a page of what there was to see; it needs neither server nor QEMU")
     add("--info", action="store_true", help="only say what the session is")
     add("--watch", metavar="FILE", help="say there where the machine's RAM is (default build/run/machine.json)")
     add("--quiet", action="store_true", help="do not show the console")
@@ -62,6 +64,18 @@ def check_versions(about):
     if here != about["qemu"]:
         raise machine.Problem("the session was recorded with\n    %s\nand here is\n    %s\nAnother QEMU counts instructions and "
                               "interrupts differently: the replay would go astray." % (about["qemu"], here))
+
+
+def make_page(args, folder):
+    kept = os.path.join(folder, "view.json")
+    if not os.path.exists(kept):
+        raise machine.Problem("%s was recorded without what there is to see" % args.file)
+    node = view.prepare()
+    done = subprocess.run([node, os.path.join(view.OUT, "keep.cjs"), "--page", kept, "--console", os.path.join(folder, "console.txt"),
+                           "--out", args.page])
+    if done.returncode == 0:
+        sys.stderr.write("vitrine: %s, %d kB; open it in a browser\n" % (args.page, os.path.getsize(args.page) // 1024))
+    return done.returncode
 
 
 class Stuck(Exception):
@@ -144,6 +158,8 @@ def replay_session(args, folder):
     if args.info:
         info(about)
         return 0
+    if args.page:
+        return make_page(args, folder)
     check_versions(about)
     target = target_of(about, args.at)
     disk = session.find_disk(about, folder)

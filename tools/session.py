@@ -6,6 +6,7 @@ A session file is a zip archive:
     replay.log      QEMU's record, tens of kilobytes for a short session
     kernel.elf      the kernel, without debug information
     console.txt     what the console showed
+    view.json       what there was to see, as differences ten times a second (view/shared/session.ts); only where Node is
     disk.img        only where the disk cannot be had otherwise, or with --with-disk
 """
 import contextlib
@@ -73,6 +74,9 @@ class Session:
     def type(self, data):
         os.write(self.process.stdin.fileno(), data)
 
+    def machine_file(self):
+        return self.watched.description
+
     def complaint(self):
         self.errors.seek(0)
         return self.errors.read().decode(errors="replace").strip() or "it says nothing"
@@ -101,6 +105,7 @@ class Session:
 
 def write(path, folder, about, with_disk):
     names = ["manifest.json", "replay.log", "kernel.elf", "console.txt"] + (["disk.img"] if with_disk else [])
+    names += ["view.json"] if os.path.exists(os.path.join(folder, "view.json")) else []
     with open(os.path.join(folder, "manifest.json"), "w") as file:
         json.dump(about, file, indent=1)
         file.write("\n")
@@ -125,7 +130,7 @@ def read(path, folder):
                 raise Problem("%s is no recorded session" % path)
             if about.get("version") != VERSION:
                 raise Problem("%s has version %s of the format; this Vitrine reads version %d" % (path, about.get("version"), VERSION))
-            for name in ("replay.log", "kernel.elf", "console.txt", "disk.img"):
+            for name in ("replay.log", "kernel.elf", "console.txt", "view.json", "disk.img"):
                 if name in archive.namelist():
                     with archive.open(name) as source, open(os.path.join(folder, name), "wb") as target:
                         shutil.copyfileobj(source, target)

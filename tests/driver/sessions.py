@@ -2,10 +2,11 @@
 import json
 import os
 import re
+import shutil
 import zipfile
 
 from . import core
-from .core import TOP, WORK, Failed, Test
+from .core import TOP, WORK, Failed, Skipped, Test
 
 RECORD, REPLAY = os.path.join(TOP, "tools/record.py"), os.path.join(TOP, "tools/replay.py")
 # Randomness, the clock, the disk and two processes: all that comes from outside or from chance.
@@ -94,6 +95,32 @@ def refused(test, members):
     expect("went astray", changed(path, other, lambda a: a.update(ram_sha256="0" * 64)), "--quiet")
 
 
+def as_a_page(test, members):
+    """What there was to see is in the session, and a page of its own shows it: its differences lead to the last state."""
+    if not shutil.which("node"):
+        raise Skipped("no Node on this machine")
+    path, _ = recorded(test)
+    page = path + ".html"
+    tool(test, REPLAY, path, "--page", page)
+    with open(page) as file:
+        text = file.read()
+    kept = re.search(r'<script type="application/json" id="session">(.*?)</script>', text, re.S)
+    session = json.loads(kept.group(1)) if kept else {}
+    if session.get("format") != "vitrine-view" or not session["history"]["deltas"]:
+        raise Failed("no session in the page")
+    kinds = {event[3] for event in session["events"]}
+    if not {"fault", "fork", "exec", "exit"} <= kinds or "<exec>" not in session["console"]:
+        raise Failed("events of kinds %s" % sorted(kinds))
+    if re.search(r"""(src|href)=["']?https?:""", text):
+        raise Failed("the page loads something from elsewhere")
+    without = session_path(test) + ".without"
+    tool(test, RECORD, "--no-build", "--no-view", "--mem", "64M", "--exec", "true", "-o", without, "--watch", without + ".json")
+    done = tool(test, REPLAY, without, "--page", page, status=1)
+    if "recorded without what there is to see" not in done.err:
+        raise Failed("a session without: %r" % done.err)
+
+
 def tests():
     yield Test("session.to_the_bit", to_the_bit, ["release", "images"], seconds=25)
+    yield Test("session.as_a_page", as_a_page, ["release", "images"], seconds=15)
     yield Test("session.refused", refused, ["release", "images"], seconds=12)

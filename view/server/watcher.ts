@@ -49,7 +49,7 @@ export class Watcher {
   armed: Catch | null = null;
   onCaught: () => void = () => {};
 
-  constructor(readonly machine: Machine, readonly ram: FileMemory, programs: Programs) {
+  constructor(readonly machine: Machine, readonly ram: FileMemory, programs: Programs, private readonly filmKept = FILM_KEPT) {
     this.film = new Film(machine, programs);
     this.lampState = this.lamp.state;
   }
@@ -116,7 +116,7 @@ export class Watcher {
       }
     }
     if (faults) this.faults.push({ at: Date.now(), count: faults });
-    const old = this.events.length - FILM_KEPT;
+    const old = this.events.length - this.filmKept;
     if (old > 0) {
       this.events.splice(0, old);
       this.eventsBefore += old;

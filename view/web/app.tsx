@@ -150,6 +150,7 @@ function LampButton({ model, place, t }: Part) {
 function Notices({ model, place, t, known, go }: Part & { known: boolean }) {
   const said: [string, string][] = [];
   if (model.connection === 'lost') said.push(['bad', t.lostConnection]);
+  else if (model.connection === 'kept') said.push(['note', t.kept]);
   else if (model.machine === 'off') said.push(['note', t.off]);
   else if (model.machine === 'paused') said.push(['note', t.paused[model.why === 'catch' || model.why === 'user' ? model.why : 'guest']]);
   if (model.machine === 'off' && model.dumped?.path) said.push(['note', t.time.dumped(model.dumped.path)]);

@@ -36,15 +36,17 @@ export function FilmView() {
         </label>
         <label class="check"><input type="checkbox" checked={mine} disabled={place.pid === null} onChange={(e) => setMine(e.currentTarget.checked)} />{t.film.onlyPid} {place.pid ?? ''}</label>
         <label class="check"><input type="checkbox" checked={others} onChange={(e) => setOthers(e.currentTarget.checked)} />{t.film.others}</label>
-        <span class="group">
-          <label>
-            {t.film.pauseAt}{' '}
-            <select name="catch" value={catching} onChange={(e) => setCatching(e.currentTarget.value as FaultHow)}>
-              {CATCHABLE.map((how) => <option key={how} value={how}>{t.hows[how]}</option>)}
-            </select>
-          </label>
-          <button type="button" data-do="catch" onClick={() => model.arm(model.armed ? null : { how: catching, pid: mine ? place.pid : null })}>{model.armed ? `${t.film.waiting} ${t.film.cancel}` : 'OK'}</button>
-        </span>
+        {model.connection !== 'kept' && (
+          <span class="group">
+            <label>
+              {t.film.pauseAt}{' '}
+              <select name="catch" value={catching} onChange={(e) => setCatching(e.currentTarget.value as FaultHow)}>
+                {CATCHABLE.map((how) => <option key={how} value={how}>{t.hows[how]}</option>)}
+              </select>
+            </label>
+            <button type="button" data-do="catch" onClick={() => model.arm(model.armed ? null : { how: catching, pid: mine ? place.pid : null })}>{model.armed ? `${t.film.waiting} ${t.film.cancel}` : 'OK'}</button>
+          </span>
+        )}
         <span class="group">
           {t.film.export}{' '}
           <button type="button" onClick={() => save('vitrine-faults.csv', 'text/csv', filmCsv(found, timebase(view)))}>{t.film.csv}</button>{' '}

@@ -4,6 +4,7 @@
  */
 import { apply, reverseMap, snapshotFromJson, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { unpackEvent } from '../shared/film.ts';
+import type { SessionFile } from '../shared/session.ts';
 import {
   decode, encode, PROTOCOL, type Catch, type ClientMessage, type Cost, type FilmEvent, type HartPlace, type Hello, type History, type MachineState,
   type ServerMessage, type SpaceAnswer, type Tick, type WalkAnswer, type Want,
@@ -42,7 +43,8 @@ export class Model {
   private consoleWaiting: Uint8Array[] = [];
   private consoleSink: ((data: Uint8Array) => void) | null = null;
 
-  connection: 'opening' | 'open' | 'lost' = 'opening';
+  /** kept: there is no server, the session is all in the page. */
+  connection: 'opening' | 'open' | 'lost' | 'kept' = 'opening';
   /** The server speaks another version of the protocol: reload. */
   stale = false;
   hello: Hello | null = null;
@@ -83,6 +85,25 @@ export class Model {
       this.notify();
     };
     this.socket = socket;
+  }
+
+  /** A session that was kept, in place of a connection: its last state, with the way there. */
+  open(session: SessionFile): void {
+    this.connection = 'kept';
+    this.machine = 'off';
+    this.hello = session.hello;
+    this.lamp = session.lamp;
+    this.lost = session.lost;
+    let state = snapshotFromJson(session.history.first);
+    this.takeFull(state);
+    for (const delta of session.history.deltas) {
+      state = apply(state, delta);
+      this.curve = [...this.curve.slice(1 - CURVE), { at: state.at, free: state.totals.free, faults: 0 }];
+    }
+    this.live = state;
+    this.takeHistory(session.history);
+    this.takeEvents(session.events.map(unpackEvent));
+    this.consoleWaiting.push(new TextEncoder().encode(session.console.replace(/\r?\n/g, '\r\n')));
   }
 
   subscribe(listener: () => void): () => void {

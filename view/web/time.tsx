@@ -7,6 +7,19 @@ import { colour } from './palette.ts';
 
 const SHOWN = 200;
 
+function Dump({ view: { model, t } }: { view: View }) {
+  return (
+    <>
+      <h2>{t.time.dump}</h2>
+      <p class="fine">{t.time.dumpHelp}</p>
+      <p>
+        <button type="button" data-do="dump" onClick={() => model.send({ t: 'dump' })}>{t.time.dump}</button>{' '}
+        <span role="status" data-dump>{model.dumped && (model.dumped.error ? t.time.dumpFailed(model.dumped.error) : t.time.dumped(model.dumped.path))}</span>
+      </p>
+    </>
+  );
+}
+
 export function TimeView() {
   const view = useView();
   const { model, place, t, go } = view;
@@ -50,12 +63,7 @@ export function TimeView() {
           )}
         </>
       )}
-      <h2>{t.time.dump}</h2>
-      <p class="fine">{t.time.dumpHelp}</p>
-      <p>
-        <button type="button" data-do="dump" onClick={() => model.send({ t: 'dump' })}>{t.time.dump}</button>{' '}
-        <span role="status" data-dump>{model.dumped && (model.dumped.error ? t.time.dumpFailed(model.dumped.error) : t.time.dumped(model.dumped.path))}</span>
-      </p>
+      {model.connection !== 'kept' && <Dump view={view} />}
       <Twin name="time" text={() => (found === null ? t.time.noA : [t.time.between(place.base!, view.state.seq), ...found.map((change) => change.text)].join('\n')) + '\n'} />
     </div>
   );

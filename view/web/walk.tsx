@@ -22,7 +22,7 @@ export function WalkView() {
   return (
     <div class="walk">
       <Question view={view} predict={predict} setPredict={setPredict} />
-      {place.va === '' && <Empty>{t.walk.enter}</Empty>}
+      {model.connection === 'kept' ? <Empty>{t.needsMachine}</Empty> : place.va === '' && <Empty>{t.walk.enter}</Empty>}
       {answer?.error && <p class="bad" role="alert">{t.walk.wrong(answer.error)}</p>}
       {answer?.result && (
         <>
