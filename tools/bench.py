@@ -4,7 +4,8 @@
     ./vitrine bench [ROW...]        instructions an operation, exact and repeatable (-icount, one hart)
     ./vitrine bench --wall          nanoseconds on this machine, the two guests in turn
     ./vitrine bench --isolate       Vitrine alone, in both designs: what user code on a table of its own costs (isolate=1)
-    ./vitrine bench --update-docs   put the table into docs/performance.md, or with --isolate into docs/isolation.md
+    ./vitrine bench --rings         the same for the event rings: a kernel built without them against one with them
+    ./vitrine bench --update-docs   put the table into docs/performance.md, docs/isolation.md or docs/view.md
     ./vitrine bench --scale         what a second hart is worth (tools/scale.py)
     ./vitrine bench --profile ROW   where one row's instructions go (tools/profile.py)
 
@@ -33,6 +34,7 @@ CROSS_CC = os.environ.get("CROSS", "riscv64-linux-gnu-") + "gcc"
 CACHE = BUILD / "bench-linux.json"
 DOCS = ROOT / "docs" / "performance.md"
 DOCS_ISOLATE = ROOT / "docs" / "isolation.md"
+DOCS_RINGS = ROOT / "docs" / "view.md"
 MARK_BEGIN, MARK_END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 GUEST_BENCH = "/bin/bench"
@@ -100,13 +102,14 @@ def bench_build():
 # ---- the two guests ----
 
 
-def vitrine_run(binary, rows, args, isolate=False):
+def vitrine_run(binary, rows, args, append="", kernel=None):
     argv = [ROOT / "vitrine", "run", "--mem", MEM, "--timeout", args.timeout,
             "--add", f"{binary}:{GUEST_BENCH}", "--exec", " ".join([GUEST_BENCH, *rows])]
     argv += ["--harts", "1"] if args.wall else ["--icount"]
-    append = (["isolate=1"] if isolate else []) + ([args.append] if args.append else [])
-    if append:
-        argv += ["--append", " ".join(append)]
+    argv += ["--kernel", kernel] if kernel else []
+    words = [text for text in (append, args.append) if text]
+    if words:
+        argv += ["--append", " ".join(words)]
     return parse_rows(capture(argv, "the benchmark on Vitrine"))
 
 
@@ -168,16 +171,24 @@ def wall_figures(binary, rows, args):
     return ours, version, theirs
 
 
-def design_figures(binary, rows, args):
-    """(figures together, figures isolated); on the wall clock the best of some rounds, the two in turn."""
-    both = ({}, {})
+def kernel_without_rings():
+    """Built beside the others, since it differs in a flag of the whole build."""
+    folder = BUILD / "no-rings"
+    capture(["make", "-s", "-C", ROOT, f"-j{os.cpu_count() or 1}", "kernel", "V=release", "TRACE=0",
+             f"B={os.path.relpath(folder, ROOT)}"], "the kernel without rings")
+    return folder / "release" / "vitrine.elf"
+
+
+def design_figures(binary, rows, args, designs):
+    """The figures of each design, which is what vitrine_run takes; on the wall clock the best of some rounds, in turn."""
+    found = [{} for _ in designs]
     for nr in range(WALL_ROUNDS if args.wall else 1):
         if args.wall:
             print(f"bench: round {nr + 1} of {WALL_ROUNDS}", file=sys.stderr)
-        for isolate, figures in enumerate(both):
-            for row, value in vitrine_run(binary, rows, args, isolate=bool(isolate)).items():
+        for design, figures in zip(designs, found):
+            for row, value in vitrine_run(binary, rows, args, **design).items():
                 figures[row] = better(row, value, figures.get(row, value))
-    return both
+    return found
 
 
 # ---- the table ----
@@ -261,6 +272,7 @@ def parse_args(known):
     parser.add_argument("--no-linux", action="store_true", help="Vitrine only")
     parser.add_argument("--only-linux", action="store_true", help="Linux only, into the cache")
     parser.add_argument("--isolate", action="store_true", help="both designs of Vitrine side by side, without Linux")
+    parser.add_argument("--rings", action="store_true", help="a kernel without the event rings against the usual one")
     parser.add_argument("--append", default="", help="more kernel arguments for Vitrine")
     parser.add_argument("--check", action="store_true", help="status 1 when a figure misses its goal")
     parser.add_argument("--update-docs", action="store_true", help="write the table into docs/performance.md")
@@ -271,20 +283,20 @@ def parse_args(known):
         parser.error(f"no row named {', '.join(unknown)}; there are: {' '.join(known)}")
     if args.update_docs and args.rows:
         parser.error("--update-docs writes the whole table: name no rows with it")
-    if args.isolate and (args.only_linux or args.check):
-        parser.error("--isolate compares Vitrine with itself")
+    if (args.isolate or args.rings) and (args.only_linux or args.check):
+        parser.error("--isolate and --rings compare Vitrine with itself")
     if args.only_linux and (args.wall or args.no_linux or args.check or args.update_docs):
         parser.error("--only-linux fills the cache, nothing else")
     return args
 
 
-def compare_designs(binary, rows, args):
-    """A ratio above 1 is what isolation costs."""
-    names, (together, isolated) = ("isolate=0", "isolate=1"), design_figures(binary, rows, args)
-    ratios = ratios_of(rows, isolated, together)
-    print_table(rows, names, (together, isolated), ratios)
+def compare_designs(binary, rows, args, names, designs, path, what):
+    """Vitrine against itself; a ratio above 1 is what the second design costs."""
+    first, second = design_figures(binary, rows, args, designs)
+    ratios = ratios_of(rows, second, first)
+    print_table(rows, names, (first, second), ratios)
     if args.update_docs:
-        docs_update(DOCS_ISOLATE, markdown_table(rows, names, (together, isolated), ratios, "Vitrine in both designs", args))
+        docs_update(path, markdown_table(rows, names, (first, second), ratios, what, args))
     return 0 if all(row in ratios for row in rows) else 1
 
 
@@ -298,7 +310,11 @@ def main():
     rows = [row for row in known if not args.rows or row in args.rows]
 
     if args.isolate:
-        return compare_designs(binary, rows, args)
+        return compare_designs(binary, rows, args, ("isolate=0", "isolate=1"), ({}, {"append": "isolate=1"}),
+                               DOCS_ISOLATE, "Vitrine in both designs")
+    if args.rings:
+        return compare_designs(binary, rows, args, ("without rings", "with rings"), ({"kernel": kernel_without_rings()}, {}),
+                               DOCS_RINGS, "Vitrine without and with the event rings")
     ours, version, theirs = {}, None, {}
     if args.wall:
         ours, version, theirs = wall_figures(binary, rows, args)

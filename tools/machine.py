@@ -1,6 +1,6 @@
 """The virtual machine: how QEMU is found, checked and called, and how its disk is made ready.
 
-Shared by run.py (./vitrine run), gdb.py, bench.py and the tests, so that all of them boot the same machine.
+Shared by run.py (./vitrine run), view.py, gdb.py, bench.py and the tests, so that all of them boot the same machine.
 """
 import ctypes
 import fcntl
@@ -124,14 +124,13 @@ def free_space(folder):
     return info.f_bavail * info.f_frsize
 
 
-def scratch_directory(needed):
-    """A temporary directory with room for `needed` bytes: in memory when there is plenty, else under build/run."""
+def scratch_directory(needed, what="a throw-away copy of the image"):
+    """A temporary directory (mode 0700) with room for `needed` bytes: in memory when there is plenty, else under build/run."""
     choices = ["/dev/shm", run_directory()]
     for place in choices:
         if os.access(place, os.W_OK) and free_space(place) > needed + (256 * MIB if place == "/dev/shm" else 16 * MIB):
             return tempfile.mkdtemp(prefix="vitrine-", dir=place)
-    raise Problem("no room for a throw-away copy of the image (%d MiB): free some space under %s" % (
-        needed // MIB, run_directory()))
+    raise Problem("no room for %s (%d MiB): free some space under %s" % (what, needed // MIB, run_directory()))
 
 
 def copy_sparse(source, target):

@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machine  # noqa: E402
+import watch  # noqa: E402
 
 BEGIN, END, PANIC = b"\x1e<exec>\n", b"\x1e</exec>\n", b"\nPANIC"
 EXIT_TIMEOUT = 124
@@ -36,6 +37,15 @@ def parse(argv):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--exec", metavar="COMMAND", help="run COMMAND in the guest's shell, print only its output, exit with its status")
+    add("--timeout", type=float, metavar="S", help="give up after S seconds (exit status 124)")
+    add("--watch", nargs="?", const="", metavar="FILE",
+        help="keep guest RAM in a file that others can read; FILE (default build/run/machine.json) says where it is")
+    add_machine_options(add)
+    return parser.parse_args(argv)
+
+
+def add_machine_options(add):
+    """The options that say what is booted; ./vitrine view has them too."""
     add("--harts", type=int, default=2, metavar="N", help="number of harts (default 2)")
     add("--mem", default="256M", metavar="SIZE", help="RAM, for example 32M or 4G (default 256M)")
     add("--append", default="", metavar="ARGS", help="kernel arguments")
@@ -44,13 +54,11 @@ def parse(argv):
         help="put a file or directory into a throw-away copy of the image (default place: /)")
     add("--disk", metavar="IMG", help="use this image, and keep what is written")
     add("--icount", action="store_true", help="deterministic instruction counting, one hart")
-    add("--timeout", type=float, metavar="S", help="give up after S seconds (exit status 124)")
     add("--variant", default="release", choices=["release", "debug", "release-clang", "debug-clang"], help="which kernel")
     add("--kernel", metavar="ELF", help="this kernel, as it is (nothing is built)")
     add("--image", default="disk", choices=machine.IMAGE_KINDS, help="which image of build/ (default disk)")
     add("--qemu-arg", action="append", default=[], metavar="ARG", help="one more argument for QEMU (repeatable; --qemu-arg=-S when it begins with a dash)")
     add("--no-build", action="store_true", help="take kernel and image as they are")
-    return parser.parse_args(argv)
 
 
 def build(args):
@@ -205,7 +213,7 @@ def show_console(guest, errors, reason):
         sys.stderr.write("--- QEMU ---\n%s\n" % said)
 
 
-def run_command(line, timeout):
+def run_command(line, timeout, watched):
     deadline = time.monotonic() + timeout if timeout else None
     line = line + ["-display", "none", "-monitor", "none", "-chardev", "stdio,id=con,signal=off", "-serial", "chardev:con"]
     output = Output()
@@ -214,6 +222,8 @@ def run_command(line, timeout):
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
                                    preexec_fn=machine.die_with_parent)
         try:
+            if watched:
+                watched.announce(process)
             late = pump(process, guest, output, deadline)
         except BrokenPipeError:
             machine.stop(process)
@@ -283,7 +293,7 @@ def kernel_spoke(log):
     return bool(data.strip())
 
 
-def run_terminal(line, timeout):
+def run_terminal(line, timeout, watched):
     log = os.path.join(machine.run_directory(), "console.log")
     if os.path.exists(log):
         os.unlink(log)
@@ -297,6 +307,8 @@ def run_terminal(line, timeout):
     process = subprocess.Popen(line, preexec_fn=machine.die_with_parent)
     threading.Thread(target=watch_silence, args=(log, process), daemon=True).start()
     try:
+        if watched:
+            watched.announce(process)
         status = process.wait(timeout)
     except subprocess.TimeoutExpired:
         sys.stderr.write("\r\nvitrine: no end after %g seconds\r\n" % timeout)
@@ -315,7 +327,7 @@ def main(argv):
     args = parse(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
-    disk = None
+    disk = watched = None
     with tempfile.TemporaryDirectory(prefix="vitrine-") as scratch:
         try:
             build(args)
@@ -324,15 +336,20 @@ def main(argv):
             if args.exec is not None:
                 words.append(exec_words(args.exec, files, scratch))
             disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=files)
-            line = machine.command(args.kernel or machine.kernel_path(args.variant), disk, args.harts, args.mem,
-                                   " ".join(words), args.icount, args.qemu_arg)
+            kernel = args.kernel or machine.kernel_path(args.variant)
+            line = machine.command(kernel, disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
+            if args.watch is not None:
+                watched = watch.Watched(args.mem, kernel, args.watch or watch.default_description())
+                line += watched.arguments()
             if args.exec is not None:
-                return run_command(line, args.timeout)
-            return run_terminal(line, args.timeout)
+                return run_command(line, args.timeout, watched)
+            return run_terminal(line, args.timeout, watched)
         except machine.Problem as problem:
             sys.stderr.write("vitrine: %s\n" % problem)
             return 1
         finally:
+            if watched:
+                watched.close()
             if disk:
                 disk.close()
 

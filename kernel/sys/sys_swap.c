@@ -14,14 +14,17 @@
 
 #define MLOCK_ONFAULT 1u
 
+/* The path that user memory names, for one who may change what is swap. */
+static long swap_path(u64 name, struct path *out)
+{
+	return cred_capable() ? user_walk(AT_FDCWD, name, WALK_FOLLOW, out) : -EPERM;
+}
+
 long sys_swapon(SYSCALL_ARGS)
 {
 	struct path p;
-	long err;
+	long err = swap_path(a0, &p);
 
-	if (!cred_capable())
-		return -EPERM;
-	err = user_walk(AT_FDCWD, a0, WALK_FOLLOW, &p);
 	if (err)
 		return err;
 	err = swap_on(&p, (u32)a1);
@@ -32,11 +35,8 @@ long sys_swapon(SYSCALL_ARGS)
 long sys_swapoff(SYSCALL_ARGS)
 {
 	struct path p;
-	long err;
+	long err = swap_path(a0, &p);
 
-	if (!cred_capable())
-		return -EPERM;
-	err = user_walk(AT_FDCWD, a0, WALK_FOLLOW, &p);
 	if (err)
 		return err;
 	err = swap_off(&p);

@@ -34,6 +34,7 @@ static u32 nr_in_use;
 static u32 fail_atomic; /* the n-th ALLOC_ATOMIC from now fails */
 static u32 fail_any;    /* the n-th allocation from now fails */
 static u32 arch_flushes, local_flushes;
+static u64 local_size;
 
 char *fake_ram = pool[0];
 struct frame *frame_array = meta;
@@ -83,9 +84,10 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 	arch_flushes++;
 }
 
-void tlb_local_page(struct pagetable *pt, vaddr_t va)
+void tlb_local_leaf(struct pagetable *pt, vaddr_t va, u64 size)
 {
 	local_flushes++;
+	local_size = size;
 }
 
 bool tlb_pt_in_use(const struct pagetable *pt)
@@ -502,6 +504,28 @@ static void test_create_failures(void)
 	}
 }
 
+/* The whole leaf may be cached, in pieces too: a superpage that is mapped once more is forgotten from end to end. */
+static void test_spurious_superpage(void)
+{
+	u32 order = PT_INDEX_BITS;
+	static struct state s;
+	struct tlb tlb;
+
+	start(&s, 3);
+	ASSERT(pt_reserve(&s.pt, 0, order) == 0);
+	pt_lock(&s.pt);
+	ASSERT(pt_map(&s.pt, 0, 0, order, PT_READ | PT_USER) == 0 && local_flushes == 0);
+	ASSERT(pt_map(&s.pt, 0, 0, order, PT_READ | PT_WRITE | PT_USER) == 0 && local_flushes == 0);
+	ASSERT(pt_map(&s.pt, 0, 0, order, PT_READ | PT_WRITE | PT_USER) == 0);
+	ASSERT(local_flushes == 1 && local_size == PAGE_SIZE << order);
+	local_flushes = 0;
+	tlb_begin(&tlb, &s.pt);
+	ASSERT(pt_unmap(&s.pt, 0, ~0ul, &tlb) == 1);
+	pt_unlock(&s.pt);
+	tlb_end(&tlb);
+	destroy(&s);
+}
+
 static void test_deep(void)
 {
 	for (u32 levels = 3; levels <= 5; levels++) {
@@ -570,6 +594,7 @@ static void test_design(enum design which)
 	test_create_failures();
 	test_harvest();
 	test_protect();
+	test_spurious_superpage();
 	test_deep();
 	test_failures();
 	start(&s, 3);

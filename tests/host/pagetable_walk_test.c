@@ -92,7 +92,7 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 			flushed |= BIT(i);
 }
 
-void tlb_local_page(struct pagetable *pt, vaddr_t va)
+void tlb_local_leaf(struct pagetable *pt, vaddr_t va, u64 size)
 {
 }
 

@@ -392,7 +392,7 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 	trace_leaf(old, old | pte);
 	wx_note(pt, (u32)((old | pte) >> 1));
 	if ((old & pte) == pte)
-		tlb_local_page(pt, va); /* a spurious fault: tlb.c, "invalid → valid" */
+		tlb_local_leaf(pt, va, level_size(want)); /* a spurious fault: tlb.c, "invalid → valid" */
 	return 0;
 }
 

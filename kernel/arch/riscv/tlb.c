@@ -35,7 +35,7 @@
  * Invalid → valid: a hart may have cached that there was nothing, or the lesser
  * permissions of before. It then faults once more than needed; the fault
  * handler comes to pt_map with the very entry that is there already, and pt_map
- * calls tlb_local_page. (QEMU never caches that; hardware may.) For kernel
+ * calls tlb_local_leaf. (QEMU never caches that; hardware may.) For kernel
  * addresses trap.c does the same.
  *
  * With isolate=1 a hart "runs on pt" whichever of the two roots satp holds: they share
@@ -197,9 +197,14 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 	}
 }
 
-void tlb_local_page(struct pagetable *pt, vaddr_t va)
+void tlb_local_leaf(struct pagetable *pt, vaddr_t va, u64 size)
 {
-	flush_local_page(pt, va, asid_usable() ? ASID_NUMBER(READ_ONCE(pt->asid)) : 0);
+	u64 number = asid_usable() ? ASID_NUMBER(READ_ONCE(pt->asid)) : 0;
+
+	if (size == PAGE_SIZE)
+		flush_local_page(pt, va, number);
+	else
+		flush_local(pt, number);
 }
 
 void tlb_flush_kernel(vaddr_t start, vaddr_t end)

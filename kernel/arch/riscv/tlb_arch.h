@@ -5,8 +5,9 @@
 
 struct pagetable;
 
-/* This hart forgets what it may have cached for one page of pt (also that there was nothing). */
-void tlb_local_page(struct pagetable *pt, vaddr_t va);
+/* This hart forgets what it may have cached for one leaf of pt, which maps size bytes from va on: pages of it, perhaps, or
+ * that there was nothing. */
+void tlb_local_leaf(struct pagetable *pt, vaddr_t va, u64 size);
 /* Kernel mappings [start, end) went away: every hart forgets them. */
 void tlb_flush_kernel(vaddr_t start, vaddr_t end);
 /* True when some hart runs on pt or is about to. */

@@ -61,10 +61,13 @@ static inline bool trace_on(void)
 /* The next event of this hart, begun; it has a ring. Context: interrupts off until trace_end. */
 static inline struct trace_event *trace_begin(struct trace_ring *ring, u64 *n)
 {
+	struct trace_event *e;
+
 	*n = ring->head;
+	e = &ring->events[*n & ring->mask];
 	WRITE_ONCE(ring->head, *n + 1);
 	barrier();
-	return &ring->events[*n & ring->mask];
+	return e;
 }
 
 static inline void trace_end(struct trace_event *e, u64 n)

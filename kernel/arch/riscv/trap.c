@@ -95,9 +95,7 @@ static enum access access_of(u64 cause)
 	return cause == CAUSE_STORE_PAGE ? ACCESS_WRITE : cause == CAUSE_FETCH_PAGE ? ACCESS_EXEC : ACCESS_READ;
 }
 
-/*
- * A page fault was answered: its event. Interrupts are off when it returns, as they must be on the way back.
- */
+/* A page fault was answered: its event. Interrupts are off when it returns, as they must be on the way back. */
 static inline void trace_fault(const struct trapframe *tf, const struct fault *f, enum fault_result result, u64 start)
 {
 #if TRACE
@@ -114,7 +112,8 @@ static inline void trace_fault(const struct trapframe *tf, const struct fault *f
 	now = csr_read(cycle);
 	e->time = csr_read(time);
 	e->what = t->fault_what;
-	e->what.result = (u8)result;
+	if (unlikely(result != FAULT_DONE))
+		e->what.result = (u8)result;
 	e->tid = t->trace_id;
 	e->va = f->addr;
 	e->pc = f->pc;

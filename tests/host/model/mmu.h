@@ -224,12 +224,16 @@ void tlb_arch_flush(struct pagetable *pt, vaddr_t start, vaddr_t end, u32 tables
 		flush_pages((u32)s, USYSCALL_PAGE, USYSCALL_PAGE);
 }
 
-void tlb_local_page(struct pagetable *pt, vaddr_t va)
+void tlb_local_leaf(struct pagetable *pt, vaddr_t va, u64 size)
 {
-	int s = space_of(pt), i = page_index(va);
+	int s = space_of(pt);
 
-	if (s >= 0 && i >= 0)
-		m_forget((u32)s, &tlbs[now.hart][s][i]);
+	for (vaddr_t at = va; s >= 0 && at < va + size; at += PAGE_SIZE) {
+		int i = page_index(at);
+
+		if (i >= 0)
+			m_forget((u32)s, &tlbs[now.hart][s][i]);
+	}
 }
 
 /* Its number is not used again before all TLBs were flushed, so what they hold of it does no harm. */

@@ -220,6 +220,14 @@ static inline enum below ref_below(const struct ref_page *m)
 	return m->has_end && m->file_end < (s32)PAGE_SIZE ? BELOW_TAIL : BELOW_OBJECT;
 }
 
+/* The word at `at` of a page whose bytes end at `end`: those beyond are zero. */
+static inline u32 word_cut(u32 word, s32 at, s32 end)
+{
+	s32 keep = end - at;
+
+	return keep >= 4 ? word : keep <= 0 ? 0 : word & ((1u << 8 * keep) - 1);
+}
+
 static inline struct content ref_value(const struct ref_page *m)
 {
 	enum below below = ref_below(m);
@@ -231,7 +239,7 @@ static inline struct content ref_value(const struct ref_page *m)
 		return (struct content){0, 0};
 	c = ref_objs[m->obj].page[m->pgoff];
 	if (below == BELOW_TAIL)
-		c.last = 0;
+		c = (struct content){word_cut(c.first, 0, m->file_end), word_cut(c.last, PAGE_SIZE - 4, m->file_end)};
 	return c;
 }
 

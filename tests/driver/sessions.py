@@ -1,0 +1,99 @@
+"""./vitrine record and replay: a session runs again to the bit, stops where it is told to, and refuses what would lead it astray."""
+import json
+import os
+import re
+import zipfile
+
+from . import core
+from .core import TOP, WORK, Failed, Test
+
+RECORD, REPLAY = os.path.join(TOP, "tools/record.py"), os.path.join(TOP, "tools/replay.py")
+# Randomness, the clock, the disk and two processes: all that comes from outside or from chance.
+COMMAND = "cat /proc/sys/kernel/random/uuid; date +%N; ls -lR /etc >/tmp/l; sleep 0.3 & wait; cat /proc/uptime"
+
+
+HASH_RAM = "import json, hashlib; print(hashlib.sha256(open(json.load(open(\"%s\"))[\"ram\"], \"rb\").read()).hexdigest())"
+
+
+def session_path(test):
+    os.makedirs(WORK, exist_ok=True)
+    return os.path.join(WORK, test.name + ".vitrine")
+
+
+def tool(test, path, *args, status=0):
+    done = core.run_python(path, *args, limit=120, log=test.log)
+    if done.status != status:
+        raise Failed("%s %s: status %s: %s" % (os.path.basename(path), " ".join(args), done.status, (done.err or done.out)[-300:]))
+    return done
+
+
+def recorded(test):
+    path = session_path(test)
+    done = tool(test, RECORD, "--no-build", "--mem", "64M", "--exec", COMMAND, "-o", path, "--watch", path + ".json")
+    if not re.search(r"^[0-9a-f]{8}-", done.out) or os.path.getsize(path) > 1 << 20:
+        raise Failed("recorded %d bytes of %r" % (os.path.getsize(path), done.out[-200:]))
+    return path, done.out
+
+
+def manifest(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("manifest.json").decode())
+
+
+def to_the_bit(test, members):
+    """Twice, the console and all of RAM; and at an instruction in between, twice the same RAM."""
+    path, out = recorded(test)
+    for _ in range(2):
+        done = tool(test, REPLAY, path, "--watch", path + ".json")
+        if "RAM at the end is what it was" not in done.err or out.strip() not in done.out.replace("\r\n", "\n"):
+            raise Failed("the replay printed %r, %r" % (done.out[-300:], done.err[-200:]))
+    seen = set()
+    for _ in range(2):
+        done = tool(test, REPLAY, "--quiet", path, "--at", "9000000", "--watch", path + ".json",
+                    "--then", "python3 -c '%s'" % (HASH_RAM % (path + ".json")))
+        seen.add(done.out.strip())
+    if len(seen) != 1 or manifest(path)["ram_sha256"] in seen:
+        raise Failed("RAM at instruction 9000000: %r" % seen)
+
+
+def changed(path, target, change):
+    """A copy of a session with another manifest."""
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "manifest.json":
+                about = json.loads(data.decode())
+                change(about)
+                data = json.dumps(about).encode()
+            copy.writestr(name, data)
+    return target
+
+
+def refused(test, members):
+    path, _ = recorded(test)
+    other = session_path(test) + ".other"
+
+    def expect(words, *args):
+        done = tool(test, REPLAY, *args, "--watch", path + ".json", status=1)
+        if words not in done.err:
+            raise Failed("%s: %r" % (words, done.err[-300:]))
+
+    expect("recorded with\n    QEMU emulator version 5", changed(path, other, lambda a: a.update(qemu="QEMU emulator version 5")))
+    expect("disk that is not here any more", changed(path, other, lambda a: a["disk"].update(sha256="0" * 64)))
+    expect("version 99 of the format", changed(path, other, lambda a: a.update(version=99)))
+    expect("is no recorded session", changed(path, other, lambda a: a.update(format="tar")))
+    expect("the session ends before instruction", path, "--quiet", "--at", str(10 ** 12))
+    expect("no mark 'there'", path, "--at", "there")
+    expect("no file", path + ".none")
+    with open(path, "rb") as file:
+        data = file.read()
+    with open(other, "wb") as file:
+        file.write(data[:len(data) // 2])
+    expect("is no recorded session, or is damaged", other)
+    # A log of another run: the machine goes astray, and that is said.
+    expect("went astray", changed(path, other, lambda a: a.update(ram_sha256="0" * 64)), "--quiet")
+
+
+def tests():
+    yield Test("session.to_the_bit", to_the_bit, ["release", "images"], seconds=25)
+    yield Test("session.refused", refused, ["release", "images"], seconds=12)
