@@ -35,6 +35,16 @@ class Broken(Exception):
     """A claim does not hold. The text says which, and what is there instead."""
 
 
+class Outcome:
+    """Of one step. why: None when it holds. meaning: what a broken claim says of the kernel; None when none was broken."""
+
+    def __init__(self, step, why=None, meaning=None):
+        self.step, self.why, self.meaning = step, why, meaning
+
+    def lines(self):
+        return self.why.splitlines() + (["what it means: " + self.meaning] if self.meaning else [])
+
+
 class Silent:
     """Shows nothing: for --check and for graders."""
 
@@ -161,22 +171,23 @@ class Taken:
             raise Broken("\n".join(wrong))
 
     def steps(self):
-        """Takes them one by one: yields (step, None, or why it does not hold). After going astray no more can be taken."""
+        """Takes them one by one: yields an Outcome each. After going astray nothing can be taken until the next boot."""
         astray = None
         for number, step in enumerate(self.walk.steps, 1):
             if astray and step.boot is None:
-                yield step, "not taken: " + astray
+                yield Outcome(step.name, "not taken, because of what was before")
                 continue
-            why = astray = None
+            astray = None
             try:
                 self.take(number, step)
+                yield Outcome(step.name)
             except Broken as broken:
-                why = str(broken)
-                self.face.failed(step, why)
-            except (walk_guest.Astray, machine.Problem) as problem:
-                why = astray = str(problem)
-                self.face.astray(why)
-            yield step, why
+                self.face.failed(step, str(broken))
+                yield Outcome(step.name, str(broken), self.walk.text("en", step, "wrong"))
+            except walk_guest.Astray as problem:
+                astray = str(problem)
+                self.face.astray(astray)
+                yield Outcome(step.name, astray)
 
     def close(self):
         if self.guest:
@@ -191,11 +202,10 @@ def spell(value):
 
 
 def take_silently(name, kernel, overrides=None, patience=1.0):
-    """For graders and tests: [(step, None, or why it does not hold, what that means)]."""
-    walk = walk_format.load(name)
-    taken = Taken(walk, kernel, overrides or {}, Silent(), patience)
+    """For graders: the outcomes of all steps."""
+    taken = Taken(walk_format.load(name), kernel, overrides or {}, Silent(), patience)
     try:
-        return [(step.name, why, walk.text("en", step, "wrong")) for step, why in taken.steps()]
+        return list(taken.steps())
     finally:
         taken.close()
 
@@ -210,12 +220,12 @@ def check(names, kernel, overrides, patience):
     for walk in walks:
         taken = Taken(walk, kernel, overrides, Silent(), patience)
         try:
-            for step, why in taken.steps():
+            for outcome in taken.steps():
                 number += 1
-                bad += why is not None
-                print("%s %d %s.%s" % ("not ok" if why else "ok", number, walk.name, step.name))
-                if why:
-                    print("".join("#   %s\n" % line for line in why.splitlines() + ["what it means: " + walk.text("en", step, "wrong")]), end="")
+                print("%s %d %s.%s" % ("not ok" if outcome.why else "ok", number, walk.name, outcome.step))
+                if outcome.why:
+                    bad += 1
+                    print("".join("#   %s\n" % line for line in outcome.lines()), end="")
                 sys.stdout.flush()
         finally:
             taken.close()
@@ -230,7 +240,7 @@ def show(name, lang, kernel, overrides, patience):
     taken = Taken(walk, kernel, overrides, face, patience)
     face.title()
     try:
-        good = sum(why is None for _, why in taken.steps())
+        good = sum(outcome.why is None for outcome in taken.steps())
     finally:
         taken.close()
     face.end(good)

@@ -8,7 +8,7 @@
 #include "walk.h"
 
 #define LIMIT (256UL << 10)
-#define DEEP  (96UL << 10)
+#define DEEP  (192UL << 10)
 
 static volatile uintptr_t lowest;
 
