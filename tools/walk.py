@@ -20,14 +20,14 @@ import walk_guest  # noqa: E402
 
 LONGEST_ANSWER = 24  # lines of an answer that are shown
 PHRASES = {
-    "en": {"step": "Step {n} of {total}: {name}", "predict": "Predict first", "enter": "[Enter: do it]", "do": "In the guest", "see": "See",
+    "en": {"step": "Step {n} of {total}: {name}", "predict": "Predict first", "do": "In the guest", "see": "See",
            "boot": "A machine boots: {what}", "answer": "The answer", "holds": "It holds", "fails": "It does NOT hold", "left": "... {n} lines before these",
            "end": "The end: {good} of {total} steps hold. Why it is so: {path}", "astray": "The walk ends here", "enter_key": "Enter",
-           "asked": "your guess> ", "list": "walks: ./vitrine walk NAME"},
-    "zh-CN": {"step": "第 {n} 步，共 {total} 步：{name}", "predict": "先猜一猜", "enter": "[回车：动手]", "do": "在客户机里", "see": "看",
+           "asked": "your guess> "},
+    "zh-CN": {"step": "第 {n} 步，共 {total} 步：{name}", "predict": "先猜一猜", "do": "在客户机里", "see": "看",
               "boot": "启动一台机器：{what}", "answer": "答案", "holds": "成立", "fails": "不成立", "left": "……前面还有 {n} 行",
               "end": "走完了：{total} 步中有 {good} 步成立。为什么会这样：{path}", "astray": "只能走到这里", "enter_key": "回车",
-              "asked": "你的猜测> ", "list": "导览：./vitrine walk 名字"},
+              "asked": "你的猜测> "},
 }
 
 
