@@ -259,7 +259,7 @@ def parse(argv):
     add("names", nargs="*", metavar="NAME", help="which walk; with --check several, or none for all")
     add("--list", action="store_true", help="the walks there are")
     add("--check", action="store_true", help="no questions: only whether each step holds")
-    add("--json", action="store_true", help="the walk itself as JSON, for pages that show it")
+    add("--json", action="store_true", help="the walk itself as JSON, for pages that show it; without a name a list of all")
     add("--lang", default="en", choices=walk_format.LANGUAGES, help="the language of the texts")
     add("--append", default="", metavar="ARGS", help="more kernel arguments, for example thp=never: what does the walk say then?")
     add("--mem", metavar="SIZE", help="another size of RAM")
@@ -272,7 +272,7 @@ def parse(argv):
     unknown = [name for name in args.names if name not in walk_format.walk_names()]
     if unknown:
         parser.error("no walk is called %s; --list lists them" % " ".join(unknown))
-    if not (args.list or args.check) and len(args.names) != 1:
+    if not (args.list or args.check or args.json) and len(args.names) != 1:
         parser.error("which walk? --list lists them")
     return args
 
@@ -294,7 +294,8 @@ def main(argv):
             list_walks(args.lang)
             return 0
         if args.json:
-            print(json.dumps([walk_format.to_json(walk_format.load(name)) for name in args.names][0], ensure_ascii=False, indent=1))
+            walks = [walk_format.to_json(walk_format.load(name)) for name in args.names or walk_format.walk_names()]
+            print(json.dumps(walks[0] if len(args.names) == 1 else walks, ensure_ascii=False, indent=1))
             return 0
         kernel = build(args)
         overrides = {"append": args.append, "mem": args.mem, "harts": args.harts}

@@ -221,6 +221,8 @@ def read_step(reader, step, begins, whole):
             reader.fail(number, '"%s" wants a value' % key)
         else:
             setattr(step, key, value)
+    if reader.indent() not in (-1, 0, 2):
+        reader.fail(reader.take()[0], "this is indented too far or too little")
     for key in TEXTS + (("see", "expect") if whole else ()):
         if key not in seen:
             reader.fail(begins, 'step "%s" has no "%s"' % (step.name, key))

@@ -16,8 +16,11 @@ import walk_format  # noqa: E402
 WALK = os.path.join(TOP, "tools/walk.py")
 PATCHES = os.path.join(TOP, "tests/walks")
 PATIENCE = "6"  # as guests' own time limits: two of them share two cores
-FILE = re.compile(r"`?((?:kernel|user|docs|view|tests|tools)/[\w./-]+\.\w+)`?")
-PLACE = re.compile(r"(\w+(?:(?:,| and) \w+)*) in (kernel/[\w./-]+\.[chS])")
+FILE = re.compile(r"`?((?:kernel|user|docs|view|tests|tools)/[\w./-]+\.\w+)`?", re.ASCII)
+# NAME and NAME in FILE; and the same in Chinese.
+PLACES = (re.compile(r"(?P<names>\w+(?:(?:,| and) \w+)*) in (?P<file>kernel/[\w./-]+\.[chS])", re.ASCII),
+          re.compile(r"(?P<file>kernel/[\w./-]+\.[chS]) 里的 (?P<names>\w+(?: 和 \w+)*)", re.ASCII),
+          re.compile(r"`(?P<file>kernel/[\w./-]+\.[chS])`[ （(]+(?P<names>`\w+`(?:[,、 ]+`\w+`)*)[）)]", re.ASCII))
 
 # Of a walk that is right, but for one change: what must be said of it, with the line.
 GOOD = """---
@@ -42,7 +45,7 @@ Prose.
 """
 WRONG = [
     ("---\ntitle", "--\ntitle", 1, "the first line must be ---"),
-    ("---\nProse.", "Prose.", 20, "has no end"),
+    ("---\nProse.", "Prose.", 19, "has no end"),
     ("Prose.", "", 18, "nothing is explained"),
     ("title: A title", "title:", 2, '"title" wants a text'),
     ("title: A title", "title: A title\ntitle: B", 3, '"title" is there twice'),
@@ -158,13 +161,12 @@ def check_places(name):
         for found in FILE.findall(text):
             if not os.path.exists(os.path.join(TOP, found)):
                 raise Failed("%s: there is no %s" % (path, found))
-        for words, place in PLACE.findall(text):
-            with open(os.path.join(TOP, place)) as file:
+        for match in [match for pattern in PLACES for match in pattern.finditer(text)]:
+            with open(os.path.join(TOP, match.group("file"))) as file:
                 source = file.read()
-            named = [word for word in re.split(r",? and |, ", words) if "_" in word]
-            missing = [word for word in named if not re.search(r"\b%s\b" % word, source)]
-            if missing:
-                raise Failed("%s: there is no %s in %s" % (path, missing[0], place))
+            for word in re.findall(r"\w*_\w*", match.group("names"), re.ASCII):
+                if not re.search(r"\b%s\b" % word, source):
+                    raise Failed("%s: there is no %s in %s" % (path, word, match.group("file")))
 
 
 def check_walk_files():
