@@ -70,7 +70,7 @@ def check_purity():
         for name in names:
             with open(os.path.join(place, name)) as file:
                 text = file.read()
-            foreign = re.search(r"""from ['"](?!\.{1,2}/)[^'"]+['"]|\b(process\.|Buffer\b|window\.|document\.|require\()""", text)
+            foreign = re.search(r"""from ['"](?!\.{1,2}/)[^'"]+['"]|(?<![.\w])(process\.(env|argv|std|cwd|exit)|Buffer\.|window\.|document\.|require\()""", text)
             if foreign:
                 raise Failed("view/core/%s: %s" % (name, foreign.group(0)))
             if text.count("\n") > 600:

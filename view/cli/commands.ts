@@ -115,7 +115,7 @@ const frames: Command = (source, options) => {
   print(`frame ${hex(info.pfn)} at ${hex(info.pa)}: ${info.kind}, ${info.refs} references, order ${info.order}`);
   if (info.flags.length) print(`  flags ${info.flags.join(' ')}`);
   if (info.owner) print(`  owner ${hex(info.owner)}${info.ownerText ? ` (${info.ownerText})` : ''}, index ${info.index}`);
-  for (const m of info.mappings) print(`  pid ${m.pid} at ${hex(m.vpn * PAGE_SIZE)}, level ${m.level}, pte ${hex(m.pte)}`);
+  for (const m of info.mappings) print(`  ${m.pid ? `pid ${m.pid}` : 'kernel'} at ${hex(m.vpn * PAGE_SIZE)}, level ${m.level}, pte ${hex(m.pte)}`);
   return 0;
 };
 

@@ -156,7 +156,7 @@ export class Machine {
     if (hi === 0 && lo === 0) return 0;
     const beyond = (hi - this.directHi) * TWO32 + lo;
     if (beyond < 0) return -1;
-    if (beyond < this.directSize) return beyond;
+    if (beyond < this.directSize) return beyond || -1; // physical address 0 is no NULL
     return beyond >= this.imageBeyond ? beyond - this.imageBeyond + this.imageBase : -1;
   }
 

@@ -3,6 +3,7 @@ import { blockOf, pidsByAspace } from './snapshot.ts';
 import { flagNames } from './frames.ts';
 import { Machine } from './machine.ts';
 import { levelPages, PAGE_SIZE, PTE_A, PTE_D, PTE_W, pteBig, ptePfn } from './numbers.ts';
+import { tableTree } from './tables.ts';
 import { KIND_NAMES, type FrameInfo, type LeafList, type Mapping, type ReverseMap, type SharePair, type Snapshot } from './types.ts';
 
 /** Calls fn with each frame that a leaf shows, as an index into the frame table. A leaf of RAM may lie partly outside. */
@@ -99,8 +100,20 @@ export function frameInfo(machine: Machine, s: Snapshot, reverse: ReverseMap, pf
   const head = kind === 'free' ? { first: i, order: 0 } : blockOf(f, i);
   return {
     pfn, pa: pfn * PAGE_SIZE, kind, order: head.order, refs: f.refs[head.first]!, flags: flagNames(machine, f.flags[head.first]!),
-    owner: f.owner[head.first]!, index: f.index[head.first]!, ownerText: ownerText(machine, s, kind, f.owner[head.first]!), mappings: reverse.of(pfn),
+    owner: f.owner[head.first]!, index: f.index[head.first]!, ownerText: ownerText(machine, s, kind, f.owner[head.first]!), mappings: [...reverse.of(pfn), ...kernelMappings(machine, s, pfn)],
   };
+}
+
+/* The kernel's own leaves, as pid 0: nearly every frame is in its direct map. Read when asked for, not with each snapshot. */
+function kernelMappings(machine: Machine, s: Snapshot, pfn: number): Mapping[] {
+  const { leaves } = tableTree(machine.memory, s.kernelRoot, s.levels, 'all');
+  const found: Mapping[] = [];
+  for (let i = 0; i < leaves.count; i++) {
+    const page = pfn - ptePfn(leaves.lo[i]!, leaves.hi[i]!);
+    if (leaves.vpn[i]! >= 2 ** 51 && page >= 0 && page < levelPages(leaves.level[i]!))
+      found.push({ pid: 0, vpn: leaves.vpn[i]! + page, level: leaves.level[i]!, pte: pteBig(leaves.lo[i]!, leaves.hi[i]!) });
+  }
+  return found;
 }
 
 function ownerText(machine: Machine, s: Snapshot, kind: string, owner: number): string {

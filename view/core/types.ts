@@ -261,7 +261,7 @@ export type FrameKind = (typeof KIND_NAMES)[number];
 
 /** Who shows a frame. */
 export interface Mapping {
-  /** 0: the kernel. */
+  /** 0: the kernel (in FrameInfo). */
   pid: number;
   vpn: number;
   level: number;

@@ -1,7 +1,7 @@
 /* The lamp on a real machine: green when idle and when busy, red at planted bugs, green again when they are taken back. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { aspaceOf, check, explainFinding, hex, Lamp, leafAt, takeSnapshot, type Finding, type FindingCode, type Machine, type Snapshot } from './reach.ts';
+import { aspaceOf, check, explainFinding, hex, Lamp, leafAt, reverseMap, takeSnapshot, type Finding, type FindingCode, type Machine, type Snapshot } from './reach.ts';
 import { Console, machineFile, openMachine, poke, Qmp, sleep, until } from './guest.ts';
 
 const file = machineFile();
@@ -183,7 +183,9 @@ test('red at frames that nobody has, and at counts that do not hold', async () =
   await planted('the kind of a free one', 'mapped-free', (s) => ({ pa: frameAt(stackFrame(s), 'kind'), value: bytes(machine.layout!.constant('FRAME_FREE'), 1) }));
   await planted('an unknown kind', 'structure', (s) => ({ pa: frameAt(stackFrame(s), 'kind'), value: bytes(0xeen, 1) }));
   await planted('a lost frame', 'leak', (s) => {
-    const kernel = s.frames.firstPfn + s.frames.kind.indexOf(4);
+    const { users } = reverseMap(s); // not the page of zeroes, which processes show
+    const { firstPfn, kind, refs, owner } = s.frames;
+    const kernel = firstPfn + kind.findIndex((k, i) => k === 4 && refs[i] === 1 && owner[i] === 0 && users[i] === 0);
     return { pa: frameAt(kernel, 'kind'), value: bytes(machine.layout!.constant('FRAME_ANON'), 1) };
   });
   await planted('a wrong counter', 'free-count', () => {
