@@ -25,8 +25,8 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from boot import matrix  # noqa: E402
-from driver import (  # noqa: E402
-    abuse, builds, console, core, gdbsession, grade, guests, host, inside, memory, mutants, sessions, shell, swap, view, walks, xv6)
+from driver import (abuse, builds, console, core, dumps, explain, gdbsession, grade, guests, host, inside, memory, mutants,  # noqa: E402
+                    sessions, shell, swap, view, walks, xv6)
 from driver.core import BUILDS, FAILED, OK, SKIPPED, Failed, Output, Result, Skipped  # noqa: E402
 
 PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
@@ -34,8 +34,8 @@ PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
 
 def all_tests():
     found = []
-    for part in (builds, host, mutants, guests, shell, console, inside, gdbsession, xv6, grade, matrix, abuse, memory, swap, sessions, view,
-                 walks):
+    for part in (builds, host, mutants, guests, shell, console, inside, explain, dumps, gdbsession, xv6, grade, matrix, abuse, memory,
+                 swap, sessions, view, walks):
         found += list(part.tests())
     return found
 

@@ -15,11 +15,12 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dump  # noqa: E402
 import machine  # noqa: E402
 import watch  # noqa: E402
 
 BEGIN, END, PANIC = b"\x1e<exec>\n", b"\x1e</exec>\n", b"\nPANIC"
-EXIT_TIMEOUT = 124
+EXIT_TIMEOUT, EXIT_PANIC = 124, 101
 QUIET_SECONDS = 10
 LONGEST_WORD = 1024  # a longer command travels as a file, since kernel command lines are short
 LONGEST_REPORT = 1 << 16  # of the console, when something went wrong
@@ -40,6 +41,7 @@ def parse(argv):
     add("--timeout", type=float, metavar="S", help="give up after S seconds (exit status 124)")
     add("--watch", nargs="?", const="", metavar="FILE",
         help="keep guest RAM in a file that others can read; FILE (default build/run/machine.json) says where it is")
+    add("--dump", metavar="FILE", help="when the kernel panics, keep its memory there; ./vitrine x --dump FILE and gdb read it")
     add_machine_options(add)
     return parser.parse_args(argv)
 
@@ -323,6 +325,12 @@ def run_terminal(line, timeout, watched):
     return status if status >= 0 else 128 - status
 
 
+def keep_dump(watched, path):
+    dump.write(watched.ram, watch.RAM_BASE, watched.kernel, path)
+    sys.stderr.write("vitrine: the machine's memory is kept in %s: ./vitrine x --dump %s check; gdb-multiarch %s %s\n" % (
+        path, path, os.path.relpath(watched.kernel), path))
+
+
 def main(argv):
     args = parse(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -338,12 +346,17 @@ def main(argv):
             disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=files)
             kernel = args.kernel or machine.kernel_path(args.variant)
             line = machine.command(kernel, disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
-            if args.watch is not None:
-                watched = watch.Watched(args.mem, kernel, args.watch or watch.default_description())
+            if args.watch is not None or args.dump:
+                described = args.watch is not None and (args.watch or watch.default_description())
+                watched = watch.Watched(args.mem, kernel, described or None)
                 line += watched.arguments()
             if args.exec is not None:
-                return run_command(line, args.timeout, watched)
-            return run_terminal(line, args.timeout, watched)
+                status = run_command(line, args.timeout, watched)
+            else:
+                status = run_terminal(line, args.timeout, watched)
+            if args.dump and status in (EXIT_PANIC, EXIT_TIMEOUT):
+                keep_dump(watched, args.dump)
+            return status
         except machine.Problem as problem:
             sys.stderr.write("vitrine: %s\n" % problem)
             return 1

@@ -197,7 +197,8 @@ def evaluate(tree, values):
         return evaluate_search(tree, values)
     left, right = evaluate(tree["left"], values), evaluate(tree["right"], values)
     if op in ("==", "!="):
-        return (left == right) == (op == "==")
+        # To Python true is 1; to JSON it is not.
+        return (left == right and isinstance(left, bool) == isinstance(right, bool)) == (op == "==")
     if op in ("has", "lacks"):
         if not isinstance(left, (str, list)):
             raise EvalError("%s is %s, which holds nothing" % (render(tree["left"]), say(left)))

@@ -29,12 +29,15 @@ def default_description():
 
 
 class Watched:
-    """The files and sockets of one machine. arguments() go to QEMU; announce() when it runs, close() when it is gone."""
+    """The files and sockets of one machine. arguments() go to QEMU; announce() when it runs, close() when it is gone.
+
+    Without a description nobody is told of them.
+    """
 
     def __init__(self, mem, kernel, description):
         self.size = machine.parse_size(mem)
         self.kernel = os.path.abspath(kernel)
-        self.description = os.path.abspath(description)
+        self.description = os.path.abspath(description) if description else None
         self.console = None
         # A tmpfs that fills up kills QEMU without a word, so the room is made sure of beforehand. QEMU does not clear a file that
         # is there already: the directory is new, so the RAM is too.
@@ -65,6 +68,8 @@ class Watched:
         """Writes the description, whole or not at all."""
         text = {"version": VERSION, "ram": self.ram, "base": RAM_BASE, "size": self.size, "kernel": self.kernel,
                 "qmp": self.socket("qmp"), "gdb": self.socket("gdb"), "pid": process.pid, "console": self.console}
+        if not self.description:
+            return
         draft = self.description + ".%d" % os.getpid()
         with open(draft, "w") as file:
             json.dump(text, file, indent=1)
@@ -74,8 +79,10 @@ class Watched:
     def close(self):
         """Removes what this machine left; a description only if no later machine has written it."""
         try:
-            with open(self.description) as file:
-                if json.load(file).get("ram") == self.ram:
+            if self.description:
+                with open(self.description) as file:
+                    mine = json.load(file).get("ram") == self.ram
+                if mine:
                     os.unlink(self.description)
         except (OSError, ValueError):
             pass

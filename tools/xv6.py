@@ -141,14 +141,13 @@ def build_program(source, library, args, extra=()):
         objects.append(os.path.join(folder, "%s-%s.o" % (os.path.basename(path).rsplit(".", 1)[0], key)))
         if not compile_one(os.path.abspath(path), objects[-1], source_flags(path, args)):
             return False
-    linked, target = os.path.join(folder, name), os.path.join(ROOT, name)
-    recipe = " ".join(objects + [str(args.stack)])
-    script = os.path.join(SOURCE, "lib/xv6.ld")
-    marker = os.path.join(folder, "linked")
+    target, script = os.path.join(ROOT, name), os.path.join(SOURCE, "lib/xv6.ld")
+    # Not stripped: the kernel names function and line when it dies of a fault (docs/faults.md).
+    line = [CROSS + "ld"] + LDFLAGS + ["-T", script, "--defsym=__stack_pages=%d" % args.stack, "-o", target] + objects + [library]
+    recipe, marker = " ".join(line), os.path.join(folder, "linked")
     if os.path.exists(marker) and open(marker).read() == recipe and newer(target, objects + [library, script]):
         return True
-    line = [CROSS + "ld"] + LDFLAGS + ["-T", script, "--defsym=__stack_pages=%d" % args.stack, "-o", linked] + objects + [library]
-    if not run(*line) or not run(CROSS + "strip", "-o", target, linked):
+    if not run(*line):
         return False
     with open(marker, "w") as file:
         file.write(recipe)

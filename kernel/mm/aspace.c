@@ -11,6 +11,12 @@
 #include "mm/superpage.h"
 
 static struct slab_cache *aspace_cache, *vma_cache;
+bool freed_noted = true;
+
+void aspace_note_freed(enum freed_noting how)
+{
+	WRITE_ONCE(freed_noted, how == FREED_NOTE);
+}
 
 void aspace_init(void)
 {
@@ -57,10 +63,11 @@ void vma_free(struct vma *v)
 
 static struct aspace *aspace_alloc(void)
 {
-	struct aspace *as = slab_alloc(aspace_cache, ALLOC_ZERO);
+	struct aspace *as = slab_alloc(aspace_cache, 0);
 
 	if (!as)
 		return NULL;
+	memset(as, 0, offsetof(struct aspace, freed));
 	if (pt_create(&as->pt) != 0) {
 		slab_free(aspace_cache, as);
 		return NULL;

@@ -22,6 +22,14 @@
 
 struct file;
 
+/* What was taken away last, so that a report can tell memory that was given back from memory that never was. */
+#define FREED_KEPT 8
+enum freed_by { FREED_BY_MUNMAP, FREED_BY_MREMAP };
+struct freed_range {
+	vaddr_t start_by; /* the first address, and in its lowest bits who took it: enum freed_by */
+	vaddr_t end;
+};
+
 struct aspace {
 	struct rwlock lock;
 	struct refcount refs; /* tasks that run on it, and borrowers */
@@ -52,6 +60,9 @@ struct aspace {
 	struct list superpage_link;    /* mm/superpage.c: among those that are looked through, */
 	bool superpage_watched;        /* if so */
 	bool no_superpages;            /* PR_SET_THP_DISABLE; forks inherit it */
+	u32 nr_freed;                  /* [lock] ranges noted so far; the last FREED_KEPT of them are kept */
+	/* Last, and not zeroed at birth: only what nr_freed counts is read. */
+	struct freed_range freed[FREED_KEPT]; /* [lock] */
 };
 
 /* Implemented by fs: drops/takes a reference on as->exe. */
@@ -116,6 +127,10 @@ ssize_t aspace_write(struct aspace *as, vaddr_t to, const void *from, size_t len
 
 /* Frames present, for the high-water mark: anonymous ones, and at most so many of objects (walks nothing; mm/census.h does). */
 u64 aspace_resident(struct aspace *as);
+
+/* From now on, ranges that are taken away are noted in as->freed, or not: for reports (mm/aspace_where.h). */
+enum freed_noting { FREED_FORGET, FREED_NOTE };
+void aspace_note_freed(enum freed_noting how);
 
 /* Asserts every invariant. Locks: takes as->lock for reading. */
 void aspace_check(struct aspace *as);

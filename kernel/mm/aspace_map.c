@@ -327,6 +327,7 @@ int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 		aspace_unhook(as, start, end);
 		aspace_detach(as, start, end, &dead);
 		trace_note(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
+		freed_note(as, start, end, FREED_BY_MUNMAP);
 	}
 	rwlock_write_unlock(&as->lock);
 	aspace_release(&dead);
@@ -641,11 +642,8 @@ vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
 bool aspace_may_grow(struct aspace *as, const struct vma *v, vaddr_t va)
 {
 	struct vma *below = vma_prev(v);
-	/* A piece of the main stack counts from the main stack's top; another growing area from its own. */
-	bool main_stack = as->stack_top >= v->end && as->stack_top - v->end < as->stack_limit;
-	vaddr_t top = main_stack ? as->stack_top : v->end;
 
-	if (!(v->flags & VMA_STACK) || top - va > as->stack_limit || va < USER_MIN)
+	if (!(v->flags & VMA_STACK) || aspace_stack_top(as, v) - va > as->stack_limit || va < USER_MIN)
 		return false;
 	if (below && (below->flags & (VMA_READ | VMA_WRITE | VMA_EXEC)) && va - below->end < STACK_GUARD_GAP)
 		return false;

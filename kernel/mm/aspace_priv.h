@@ -53,11 +53,29 @@ int aspace_cool(struct aspace *as, vaddr_t start, vaddr_t end);
 /* Reads swapped private pages of [start, end) ahead, at most `max`; returns how many. Locks: takes as->lock for reading. */
 u32 aspace_swap_in(struct aspace *as, vaddr_t start, vaddr_t end, u32 max);
 
+/* Where the limit on the size of v, a stack, is counted from. */
+static inline vaddr_t aspace_stack_top(const struct aspace *as, const struct vma *v)
+{
+	/* A piece of the main stack counts from the main stack's top; another growing area from its own. */
+	bool main_stack = as->stack_top >= v->end && as->stack_top - v->end < as->stack_limit;
+
+	return main_stack ? as->stack_top : v->end;
+}
 /* v, the VMA above va, is a stack that may reach down to it. Locks: as->lock held. */
 bool aspace_may_grow(struct aspace *as, const struct vma *v, vaddr_t va);
 /* Makes the stack just above va reach it. 0 (also when nothing is to be done any more), -EFAULT: not allowed, -ENOMEM.
  * Locks: takes as->lock for writing. */
 int aspace_grow_stack(struct aspace *as, vaddr_t va);
+
+/* False: nobody will ask (explain=off). */
+extern bool freed_noted;
+
+/* [start, end) is nobody's any more. Every munmap pays for this. Locks: as->lock held for writing. */
+static inline void freed_note(struct aspace *as, vaddr_t start, vaddr_t end, enum freed_by by)
+{
+	if (freed_noted)
+		as->freed[as->nr_freed++ % FREED_KEPT] = (struct freed_range){start | by, end};
+}
 
 /* Pages promised in [start, end). */
 u64 aspace_count(struct aspace *as, vaddr_t start, vaddr_t end);

@@ -53,6 +53,7 @@ static int remap_shrink(struct aspace *as, const struct remap *r, struct list *d
 		return err;
 	aspace_unhook(as, from, end);
 	aspace_detach(as, from, end, dead);
+	freed_note(as, from, end, FREED_BY_MREMAP);
 	return 0;
 }
 
@@ -209,6 +210,8 @@ static int remap_move(struct aspace *as, struct remap *r, struct list *dead)
 		aspace_detach(as, r->old + keep, r->old + r->old_len, dead);
 	}
 	remap_commit(as, v, twin, r);
+	if (!twin)
+		freed_note(as, r->old, r->old + r->old_len, FREED_BY_MREMAP);
 	aspace_merge(as, r->dst, r->dst + r->new_len);
 	return 0;
 }

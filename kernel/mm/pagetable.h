@@ -131,6 +131,19 @@ void pt_harvest(struct pagetable *pt, vaddr_t start, vaddr_t end, struct tlb *tl
 enum pt_print { PT_PRINT_USER, PT_PRINT_ALL };
 void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, const char *s, size_t len), void *arg);
 
+/* One entry that the machine reads on its way to a translation. */
+#define PT_MAX_LEVELS 5
+struct pt_step {
+	u32 level, index;
+	u64 entry; /* as it stands in the table */
+	paddr_t pa;
+	char flags[9]; /* "VRWXUGAD", with '-' for what is not set */
+};
+
+/* The entries for va, the root's first, in the table that user code runs on, whose address goes to *root. Returns how many.
+ * Locks: takes pt->lock. */
+u32 pt_walk(struct pagetable *pt, vaddr_t va, struct pt_step steps[PT_MAX_LEVELS], paddr_t *root);
+
 /* Asserts the invariants above over the whole user half. Locks: takes pt->lock. */
 void pt_check(struct pagetable *pt);
 

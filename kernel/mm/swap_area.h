@@ -60,8 +60,9 @@ static inline struct frame *swap_slot_frame(const struct swap_slot *s)
 {
 	return s->frame ? &frame_array[s->frame - 1] : NULL;
 }
-/* f comes into the cache, with the reference that the caller gives; or goes, and the caller gets the reference. */
-void swap_cache_insert(struct swap_area *a, u64 slot, struct frame *f, u32 flags);
+/* f comes into the cache, with the reference that the caller gives; or goes, and the caller gets the reference. False: it is
+ * in the cache already, for a relative that was swapped out at the same time. */
+MUST_CHECK bool swap_cache_insert(struct swap_area *a, u64 slot, struct frame *f, u32 flags);
 struct frame *swap_cache_remove(struct swap_area *a, u64 slot);
 
 /* Takes a run of free slots. False: there is none. Context: no locks. */

@@ -13,17 +13,22 @@ static struct waitq write_queue = WAITQ_INIT(write_queue, "swap write");
 
 #define CACHE_FLAGS (FRAME_SWAPCACHE | FRAME_UPTODATE | FRAME_DIRTY | FRAME_ERROR | FRAME_READAHEAD | FRAME_RETRIED)
 
-void swap_cache_insert(struct swap_area *a, u64 slot, struct frame *f, u32 flags)
+bool swap_cache_insert(struct swap_area *a, u64 slot, struct frame *f, u32 flags)
 {
 	struct swap_slot *s = swap_slot_find(a, slot);
+	void *none = NULL;
 
-	DEBUG_ASSERT(!s->frame && !f->private && list_empty(&f->link));
-	f->private = swap_entry_make(a->number, slot);
+	DEBUG_ASSERT(!s->frame);
+	if (!__atomic_compare_exchange_n(
+		    &f->private, &none, swap_entry_make(a->number, slot), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	DEBUG_ASSERT(list_empty(&f->link));
 	atomic_or(&f->flags, FRAME_SWAPCACHE | flags);
 	s->frame = (u32)frame_pfn(f) + 1;
 	list_add_tail(&f->link, &a->cached);
 	a->nr_cached++;
 	atomic64_inc(&swap_nr_cached);
+	return true;
 }
 
 struct frame *swap_cache_remove(struct swap_area *a, u64 slot)
@@ -36,9 +41,9 @@ struct frame *swap_cache_remove(struct swap_area *a, u64 slot)
 	list_del(&f->link);
 	a->nr_cached--;
 	atomic64_dec(&swap_nr_cached);
-	f->private = NULL;
 	flags = atomic_fetch_and(&f->flags, ~CACHE_FLAGS);
 	DEBUG_ASSERT(!(flags & (FRAME_BUSY | FRAME_WRITEBACK)));
+	store_release(&f->private, NULL); /* from here on another area may take it in */
 	if (!s->refs)
 		swap_slot_release(
 			a, slot, (flags & (FRAME_DIRTY | FRAME_ERROR)) == (FRAME_DIRTY | FRAME_ERROR) ? SLOT_WORN : SLOT_FREE);
@@ -223,10 +228,8 @@ static bool cache_claim(struct swap_area *a, u64 slot, struct frame *f, u32 flag
 {
 	u64 irq = spin_lock_irqsave(&a->lock);
 	struct swap_slot *s = swap_slot_find(a, slot);
-	bool wanted = s && swap_slot_held(s) && !s->frame;
+	bool wanted = s && swap_slot_held(s) && !s->frame && swap_cache_insert(a, slot, f, FRAME_BUSY | flags);
 
-	if (wanted)
-		swap_cache_insert(a, slot, f, FRAME_BUSY | flags);
 	spin_unlock_irqrestore(&a->lock, irq);
 	return wanted;
 }

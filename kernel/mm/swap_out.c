@@ -59,22 +59,35 @@ static void *add_cached(struct swap_batch *b, struct frame *f)
 	return entry;
 }
 
-/* The area has the page when this returns. */
+/*
+ * Two relatives that share f, each with a lock of its own, may be at this at the same time: who comes second finds f in the
+ * cache, gives its slot back, and becomes one more holder of the first one's entry.
+ */
+static void *const TAKEN = (void *)2;
+
+/* The area has the page when this returns an entry. NULL: it does not fit. */
 static void *add_fast(struct swap_batch *b, struct frame *f)
 {
 	struct swap_area *a = b->fast.area;
 	u64 slot = b->fast.first + b->fast.used, irq;
-	bool shared = atomic_read(&f->refs) > 1;
+	bool shared = atomic_read(&f->refs) > 1, taken;
+	struct swap_slot *s;
 
 	if (a->ops->store(a, slot, frame_kva(f)) != 0)
 		return NULL;
-	b->fast.used++;
 	irq = spin_lock_irqsave(&a->lock);
-	swap_slot_find(a, slot)->refs = 1;
+	s = swap_slot_find(a, slot);
+	s->refs = 1;
 	/* A relative has it still: when it goes there, too, it is here. */
-	if (shared)
-		swap_cache_insert(a, slot, f, FRAME_UPTODATE);
+	taken = shared && !swap_cache_insert(a, slot, f, FRAME_UPTODATE);
+	if (taken) {
+		s->refs = SLOT_RESERVED;
+		a->ops->forget(a, slot);
+	}
 	spin_unlock_irqrestore(&a->lock, irq);
+	if (taken)
+		return TAKEN;
+	b->fast.used++;
 	if (!shared) {
 		frame_put(f);
 		b->freed++;
@@ -86,12 +99,20 @@ static void *add_fast(struct swap_batch *b, struct frame *f)
 static void *add_slow(struct swap_batch *b, struct frame *f)
 {
 	struct swap_area *a = b->slow.area;
-	u64 slot = b->slow.first + b->slow.used++, irq;
+	u64 slot = b->slow.first + b->slow.used, irq;
+	struct swap_slot *s;
+	bool taken;
 
 	irq = spin_lock_irqsave(&a->lock);
-	swap_slot_find(a, slot)->refs = 1;
-	swap_cache_insert(a, slot, f, FRAME_UPTODATE | FRAME_DIRTY | FRAME_WRITEBACK);
+	s = swap_slot_find(a, slot);
+	s->refs = 1;
+	taken = !swap_cache_insert(a, slot, f, FRAME_UPTODATE | FRAME_DIRTY | FRAME_WRITEBACK);
+	if (taken)
+		s->refs = SLOT_RESERVED;
 	spin_unlock_irqrestore(&a->lock, irq);
+	if (taken)
+		return TAKEN;
+	b->slow.used++;
 	b->frames[b->nr++] = f;
 	atomic64_inc(&swap_nr_writing);
 	return swap_entry_make(a->number, slot);
@@ -101,17 +122,14 @@ void *swap_batch_add(struct swap_batch *b, struct frame *f)
 {
 	void *entry;
 
-	if (frame_swap_cached(f)) {
-		entry = add_cached(b, f);
-		if (entry)
-			return entry;
-	}
-	if (b->fast.used < b->fast.nr) {
-		entry = add_fast(b, f);
-		if (entry)
-			return entry;
-	}
-	return b->slow.used < b->slow.nr ? add_slow(b, f) : NULL;
+	do {
+		entry = READ_ONCE(f->private) ? add_cached(b, f) : NULL;
+		if (!entry && b->fast.used < b->fast.nr)
+			entry = add_fast(b, f);
+		if (!entry && b->slow.used < b->slow.nr)
+			entry = add_slow(b, f);
+	} while (entry == TAKEN);
+	return entry;
 }
 
 void swap_batch_finish(struct swap_batch *b)

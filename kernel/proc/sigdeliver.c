@@ -17,10 +17,10 @@
 #include "arch/riscv/csr.h"
 #include "arch/riscv/sigframe.h"
 #include "lib/errno.h"
-#include "lib/log.h"
 #include "mm/aspace.h"
 #include "mm/fault.h"
 #include "mm/reclaim.h"
+#include "proc/explain.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "proc/sched.h"
@@ -71,17 +71,6 @@ static void restart_settle(struct trapframe *tf, const struct sigaction_k *act)
 }
 
 /* ---- ends ---- */
-
-static void log_fault_death(struct process *p, const struct siginfo_k *info, const struct trapframe *tf)
-{
-	struct task *t = current();
-
-	if (!(SIG_BIT(info->signo) & SIGSET_FAULT) || info->code <= 0 || p->fault_logged)
-		return;
-	p->fault_logged = 1;
-	pr_info("%s[%d]: killed by %s at pc 0x%lx, address 0x%lx, ra 0x%lx, sp 0x%lx", t->name, p->pid,
-		signal_name(info->signo), tf->pc, info->fault.addr, TF_RA(tf), TF_SP(tf));
-}
 
 static noreturn void die(void)
 {
@@ -281,7 +270,8 @@ static bool signal_act(struct trapframe *tf, const struct sigaction_k *act, cons
 		stop_begin(info->signo);
 		return false;
 	}
-	log_fault_death(current_process(), info, tf);
+	if ((bit & SIGSET_FAULT) && info->code > 0)
+		explain_death(info, tf);
 	process_exit_group(info->signo);
 }
 
@@ -356,6 +346,7 @@ void user_fault_signal(const struct fault *f, int result, struct trapframe *tf)
 	case FAULT_BUS: user_trap_signal(SIGBUS, BUS_ADRERR, f->addr); break;
 	case FAULT_OOM:
 		/* It was chosen to die for it (proc/oom.c): the signal is on its way. */
+		explain_no_memory(f, tf);
 		break;
 	default: break;
 	}

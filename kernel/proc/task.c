@@ -12,6 +12,7 @@
 #include "mm/frame.h"
 #include "mm/slab.h"
 #include "proc/cred.h"
+#include "proc/explain.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "proc/sched.h"
@@ -281,6 +282,7 @@ void proc_init(void)
 	sched_init(boot);
 	futex_init();
 	timers_init();
+	explain_init();
 }
 
 /* Its memory came from arch/, zeroed, with the thread part in use. */

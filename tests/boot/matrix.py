@@ -40,8 +40,23 @@ EXTRA = {
 # What the kernel says at boot of its own mappings: the check of W^X ran, in the mode and the design that were asked for.
 CHECKED = r"paging: %s%s, \d+ kernel mappings, none both writable and executable"
 PANICS = [  # panic_test=NAME, what the report must say beside a backtrace
-    ("null", r"(?i)null|page fault|store"), ("overflow", r"(?i)overflow"), ("assert", r"(?i)assert"),
-    ("illegal", r"(?i)illegal"), ("text", r"(?i)fault|text|read-only"), ("canary", r"(?i)canary|stack"),
+    ("null", r"cause: The field at offset 8 of a NULL pointer was used\."), ("pointer", r"cause: A NULL pointer was used\."),
+    ("call", r"cause: A NULL function pointer was called\."),
+    ("errno", r"cause: An error number, -12 or one near it, was used as a pointer\."),
+    ("freed_object", r"cause: A pointer in a kernel object that had been given back was used \(slab poison\)\."),
+    ("freed_page", r"cause: A pointer in a page that had been given back was used \(frame poison\)\."),
+    ("damaged", r"cause: A pointer is damaged or was never set: it is in neither half of the address space\."),
+    ("user", r"cause: User memory was touched outside the functions that copy from and to it\."),
+    ("jump", r"cause: The kernel jumped to a user address: a damaged function pointer or return address\."),
+    ("guard", r"cause: The guard below a kernel stack was touched: "),
+    ("not_ram", r"cause: The direct map has no physical address 0x40: it is not RAM, or it is set aside\."),
+    ("frames", r"cause: There is no such frame in the array of frames: a page number or a pointer is damaged\."),
+    ("alias", r"cause: The kernel wrote to its own text, which is read-only by every way to it\."),
+    ("constants", r"cause: The kernel wrote to its own constants, which are read-only by every way to them\."),
+    ("execute", r"cause: The kernel jumped into data, which is not executable: a damaged function pointer"),
+    ("overflow", r"(?i)overflow"), ("assert", r"(?i)assert"),
+    ("illegal", r"cause: What lies at pc is no instruction: "),
+    ("text", r"cause: The kernel wrote to its own text, which is read-only by every way to it\."), ("canary", r"(?i)canary|stack"),
     ("wx", r"a writable way to kernel text"),
     ("lock_order", r"lock order: outer .* under inner"),
 ]

@@ -20,6 +20,8 @@ COMPLAINT = re.compile(r"(UBSAN|ubsan|undefined behaviou?r|lock rank|sleep in at
 FRAME = re.compile(r"^# (begin|end) (\S+)(?: (\d+) \d+)?$")
 PANIC_STATUS = 101  # of QEMU, after a panic; leak accounting at poweroff panics too
 QUIET = 200  # one case may take as long on a busy machine: limits in the guest are scaled by 6
+DUMPS = os.path.join(BUILD, "test-dumps")  # memory of machines that panicked or hung, of at most
+DUMP_MIB = 512
 MAX_BOOTS = 5  # a set goes on behind a program that brought the kernel down, so often
 
 
@@ -69,7 +71,14 @@ def boot(command, log, limit, variant="release", disk=None, image=None, harts=2,
         line += ["--image", image]
     for item in add:
         line += ["--add", item]
+    if not mem or parse_mib(mem) <= DUMP_MIB:
+        os.makedirs(DUMPS, exist_ok=True)
+        line += ["--dump", os.path.join(DUMPS, os.path.basename(log).replace(".log", "") + ".dump")]
     return core.run_python(RUN, *(line + list(extra)), limit=limit + 20, log=log, quiet=QUIET)
+
+
+def parse_mib(text):
+    return int(text[:-1]) * {"M": 1, "G": 1024}[text[-1]]
 
 
 def check_disk(disk, log):
@@ -119,6 +128,11 @@ def frame_results(prefix, label, output, status, why):
 
 
 def why_ended(done):
+    kept = re.search(r"the machine's memory is kept in .*", done.err)
+    return reason_of(done) + ("; " + kept.group(0) if kept else "")
+
+
+def reason_of(done):
     if done.status in (None, 124):
         return "no end within the time limit"
     found = re.search(r"^.*(PANIC|leak: ).*$", done.out + "\n" + done.err, re.M)

@@ -40,7 +40,7 @@ def all_mutants():
 
 def patch(tree, mutant, *options):
     """Why it does not apply, or None."""
-    done = core.run(["patch", "-p1", "--force", "--silent", "--no-backup-if-mismatch", "--reject-file=-", "-i", mutant.path] + list(options),
+    done = core.run(["patch", "-p1", "--force", "--fuzz=0", "--silent", "--no-backup-if-mismatch", "--reject-file=-", "-i", mutant.path] + list(options),
                     limit=60, cwd=tree)
     return None if done.status == 0 else "does not apply: " + " ".join((done.out + done.err).split())[:160]
 

@@ -131,21 +131,21 @@ def check_errors(folder):
         raise Failed("a folded text: %r" % walk.texts)
 
 
-EXPRESSIONS = [  # values are a: 5, s: "VR", n: null, l: [{"k": "x", "v": "0x10"}, {"k": "y"}]
+VALUES = {"a": 5, "s": "VR", "n": None, "t": True, "l": [{"k": "x", "v": "0x10"}, {"k": "y"}]}
+EXPRESSIONS = [  # and what is said of these values, or words of why nothing can be
     ("a == 5", True), ("a + 2 * 2 == 14", True), ("a + (2 * 2) == 9", True), ("a << 2 & 0xf == 4", True), ("a >= 5", True), ("a < 5", False),
     ('s has "V"', True), ('s lacks "W"', True), ("n == null", True), ("a != null", True), ("l.length == 2", True), ("l[-1].k == \"y\"", True),
     ('count(l, k == "x") == 1', True), ("count(l, v == 16) == 1", True), ("count(l) == a - 3", True), ('find(l, k == "x").v == 0x10', True),
     ('find(l, k == "z").v == 1', "there is none"), ("b == 1", "nothing is called b"), ("l.k == 1", "there is no l.k"), ("s < 1", "not a number"),
     ("count(l, vv == 1) == 0", "neither an item nor anything else is called vv"), ("l[2].k == 1", "there is no l[2]"), ("count(a) == 0", "not a list"),
-    ("a has 5", "holds nothing"),
+    ("a has 5", "holds nothing"), ("t == 1", False), ("l has 1", False), ("find(l).k == \"x\"", True), ("a * 0x1000000000 >> 36 == 5", True),
 ]
 
 
 def check_expressions():
-    values = {"a": 5, "s": "VR", "n": None, "l": [{"k": "x", "v": "0x10"}, {"k": "y"}]}
     for text, wanted in EXPRESSIONS:
         try:
-            found = walk_expr.evaluate(walk_expr.parse_comparison(text), values)
+            found = walk_expr.evaluate(walk_expr.parse_comparison(text), VALUES)
         except walk_expr.EvalError as error:
             found = str(error)
         if found is not wanted and not (isinstance(found, str) and isinstance(wanted, str) and wanted in found):
@@ -224,6 +224,17 @@ def holds(test, members):
     for step, why in take(test, test.name.split(".", 1)[1]).items():
         if why is not None:
             raise Failed("%s: %s" % (step, why))
+
+
+def prove(test, members):
+    """The page's evaluator (view/walks/prove.ts) agrees with ours."""
+    view.prepare(test)
+    os.makedirs(WORK, exist_ok=True)
+    path = os.path.join(WORK, test.name + ".json")
+    with open(path, "w") as file:
+        json.dump({"values": VALUES, "cases": [{"text": text, "tree": walk_expr.parse_comparison(text), "want": want} for text, want in EXPRESSIONS],
+                   "walks": [walk_format.to_json(walk_format.load(name)) for name in walk_format.walk_names()]}, file)
+    view.run_node(test, "walks", env={"WALK_CASES": path})
 
 
 def told(test, members):
@@ -312,6 +323,7 @@ def tests():
     yield Test("walks.format", check_format, seconds=2, quick=True)
     for name in walk_format.walk_names():
         yield Test("walks." + name, holds, needs, seconds=5)
+    yield Test("walks.prove", prove, seconds=5, quick=True)
     yield Test("walks.told", told, needs, seconds=10)
     yield Test("walks.without", without, needs, seconds=10)
     yield Test("walks.broken", broken, needs, seconds=60)

@@ -1,6 +1,6 @@
 /*
  * What a walk claims, evaluated: the trees that `./vitrine walk --json` prints (tools/walk_expr.py makes them, and says what they are).
- * For pages: without Node or the DOM. Both evaluators are tested with one table, view/walks/expressions.json.
+ * For pages: without Node or the DOM. Both evaluators are tested with one table (tests/driver/walks.py).
  */
 
 export type Sum = '+' | '-' | '*' | '&' | '<<' | '>>';

@@ -39,6 +39,27 @@ void pt_print(struct pagetable *pt, enum pt_print what, void (*emit)(void *arg, 
 	pt_unlock(pt);
 }
 
+u32 pt_walk(struct pagetable *pt, vaddr_t va, struct pt_step steps[PT_MAX_LEVELS], paddr_t *root)
+{
+	const u64 *table;
+	u32 nr = 0;
+
+	pt_lock(pt);
+	*root = pt->user_root ? pt->user_root : pt->root;
+	table = phys_to_kva(*root);
+	for (u32 level = pt_levels; level-- > 0;) {
+		u64 index = level_index(va, level), pte = table[index];
+
+		steps[nr] = (struct pt_step){.level = level, .index = (u32)index, .entry = pte, .pa = pte_pa(pte)};
+		pte_flags(pte, steps[nr++].flags);
+		if (!(pte & PTE_V) || pte_is_leaf(pte))
+			break;
+		table = table_of(pte);
+	}
+	pt_unlock(pt);
+	return nr;
+}
+
 static void check_leaf(const struct pagetable *pt, u64 pte, u32 level, vaddr_t va)
 {
 	ASSERT((pte_pa(pte) & (level_size(level) - 1)) == 0);

@@ -12,7 +12,9 @@
 #include "arch/riscv/csr.h"
 #include "arch/riscv/irq.h"
 #include "arch/riscv/pte.h"
+#include "arch/riscv/trace.h"
 #include "arch/riscv/trap.h"
+#include "lib/layout.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/symbols.h"
@@ -21,6 +23,16 @@
 
 #define PANIC_STATUS 101
 #define MAX_FRAMES   24
+#define LAST_EVENTS  32
+
+/* For whoever reads RAM afterwards (tools/dump.py): the registers at the panic, pc first. */
+static struct panic_record {
+	u32 valid;
+	u64 regs[32];
+} panic_record;
+LAYOUT_IS_ADDRESS(panic_record);
+LAYOUT_IS_FIELD(panic_record, valid);
+LAYOUT_IS_FIELD(panic_record, regs);
 
 static u32 panic_owner; /* hart index + 1 of the first to panic */
 static u32 panic_depth;
@@ -165,6 +177,7 @@ static void print_walk(vaddr_t va)
 {
 	u64 satp = csr_read(satp);
 	const u64 *table = phys_to_kva((satp & ((1ul << 44) - 1)) << PAGE_SHIFT);
+	char flags[9];
 
 	if (!kernel_pagetable.root)
 		return;
@@ -172,14 +185,22 @@ static void print_walk(vaddr_t va)
 	for (u32 level = pt_levels - 1;; level--) {
 		u64 pte = readable((vaddr_t)table) ? table[level_index(va, level)] : 0;
 
-		pr_emerg("  level %u index %3lu: pte %016lx pa %016lx %c%c%c%c%c%c%c%c", level, level_index(va, level),
-			pte, pte_pa(pte), pte & PTE_V ? 'V' : '-', pte & PTE_R ? 'R' : '-', pte & PTE_W ? 'W' : '-',
-			pte & PTE_X ? 'X' : '-', pte & PTE_U ? 'U' : '-', pte & PTE_G ? 'G' : '-',
-			pte & PTE_A ? 'A' : '-', pte & PTE_D ? 'D' : '-');
+		pte_flags(pte, flags);
+		pr_emerg("  level %u index %3lu: pte %016lx pa %016lx %s", level, level_index(va, level), pte,
+			pte_pa(pte), flags);
 		if (!(pte & PTE_V) || pte_is_leaf(pte) || level == 0)
 			return;
 		table = phys_to_kva(pte_pa(pte));
 	}
+}
+
+static void print_cause(const struct trapframe *tf)
+{
+	char text[120];
+	const char *cause = panic_cause(tf, kernel_leaf(tf->tval), text, sizeof(text));
+
+	if (cause)
+		pr_emerg("cause: %s", cause);
 }
 
 static void print_context(void)
@@ -198,6 +219,26 @@ static void print_context(void)
 	for (u32 i = 0; i < h->locks.depth && i < HELD_LOCKS_MAX; i++)
 		pr_emerg("holds spinlock \"%s\" (rank %u)", h->locks.held[i].name, h->locks.held[i].rank);
 	lockcheck_dump();
+}
+
+/* Of a trap, all of them; of a call of panic(), what its caller needs to be found. */
+static void record_registers(const struct trapframe *tf, u64 fp)
+{
+	u64 *regs = panic_record.regs;
+
+	if (tf) {
+		regs[0] = tf->pc;
+		for (u32 i = 0; i < 31; i++)
+			regs[i + 1] = tf->x[i];
+	} else if (readable(fp - 16) && readable(fp - 8)) {
+		const u64 *record = (const u64 *)(fp - 16);
+
+		regs[0] = regs[1] = record[1];
+		regs[2] = fp;
+		regs[4] = (u64)current();
+		regs[8] = record[0];
+	}
+	panic_record.valid = 1;
 }
 
 /* Only the first hart returns; one that panics while it reports ends the machine at the second try. */
@@ -233,6 +274,7 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 		pr_emerg("(while reporting another panic)");
 		machine_poweroff(PANIC_STATUS);
 	}
+	record_registers(tf, fp);
 	print_context();
 	if (tf) {
 		print_registers(tf);
@@ -241,10 +283,12 @@ static noreturn void report(const struct trapframe *tf, u64 fp, const char *fmt,
 		print_trap_frames(tf);
 		if (tf->cause == CAUSE_FETCH_PAGE || tf->cause == CAUSE_LOAD_PAGE || tf->cause == CAUSE_STORE_PAGE)
 			print_walk(tf->tval);
+		print_cause(tf);
 	} else {
 		pr_emerg("backtrace:");
 		print_frames(fp);
 	}
+	trace_dump(LAST_EVENTS);
 	pr_emerg("end of panic; the machine stops with status %u", PANIC_STATUS);
 	machine_poweroff(PANIC_STATUS);
 }

@@ -41,6 +41,71 @@ static NOINLINE void test_jump(void)
 	((void (*)(void))0x1234560)();
 }
 
+/* An access to a wrong address: the compiler does not see which, and takes no frame down before it. */
+static void touch(vaddr_t va)
+{
+	__asm__("" : "+r"(va));
+	__asm__ volatile("" : : "r"(*(volatile u32 *)va) : "memory");
+}
+
+static NOINLINE void test_pointer(void)
+{
+	touch(0);
+}
+
+static NOINLINE void test_call(void)
+{
+	void (*fn)(void) = NULL;
+
+	__asm__("" : "+r"(fn));
+	fn();
+}
+
+static NOINLINE void test_errno(void)
+{
+	touch((vaddr_t)-12l);
+}
+
+static NOINLINE void test_freed_object(void)
+{
+	touch(0x6b6b6b6b6b6b6b6bul + 16);
+}
+
+static NOINLINE void test_freed_page(void)
+{
+	touch(0xa5a5a5a5a5a5a5a5ul + 16);
+}
+
+static NOINLINE void test_damaged(void)
+{
+	touch(0x4000000000000000ul);
+}
+
+static NOINLINE void test_user(void)
+{
+	touch(0x10000);
+}
+
+static NOINLINE void test_guard(void)
+{
+	touch(KVA_STACKS + 8);
+}
+
+static NOINLINE void test_not_ram(void)
+{
+	touch((vaddr_t)phys_to_kva(0x40));
+}
+
+static NOINLINE void test_frames(void)
+{
+	touch(KVA_FRAMES);
+}
+
+static NOINLINE void test_constants(void)
+{
+	*(volatile u32 *)_rodata_start = 0;
+}
+
 static NOINLINE u64 test_recurse(u64 n)
 {
 	volatile u8 big[512];
@@ -104,6 +169,17 @@ static const struct {
 	{"assert", test_assert},
 	{"canary", test_canary},
 	{"illegal", test_illegal},
+	{"pointer", test_pointer},
+	{"call", test_call},
+	{"errno", test_errno},
+	{"freed_object", test_freed_object},
+	{"freed_page", test_freed_page},
+	{"damaged", test_damaged},
+	{"user", test_user},
+	{"guard", test_guard},
+	{"not_ram", test_not_ram},
+	{"frames", test_frames},
+	{"constants", test_constants},
 	{"wx", test_wx},
 	{"lock_order", test_lock_order},
 };

@@ -39,6 +39,13 @@ static inline u64 pte_make(paddr_t pa, u64 bits)
 {
 	return pa >> 2 | bits;
 }
+/* "VRWXUGAD", with '-' for what is not set: for reports. */
+static inline void pte_flags(u64 pte, char out[9])
+{
+	for (u32 i = 0; i < 8; i++)
+		out[i] = pte & BIT(i) ? "VRWXUGAD"[i] : '-';
+	out[8] = 0;
+}
 static inline u32 level_shift(u32 level)
 {
 	return PAGE_SHIFT + level * PT_INDEX_BITS;

@@ -44,15 +44,15 @@ static u32 maps_collect(struct aspace *as, vaddr_t from, struct maps_line *lines
 	return nr;
 }
 
-static const char *maps_special_name(const struct maps_line *l)
+const char *maps_special_name(vaddr_t start, u32 flags)
 {
-	if (l->start == USER_USYSCALL)
+	if (start == USER_USYSCALL)
 		return "[usyscall]";
-	if (l->flags & VMA_SPECIAL)
-		return l->flags & VMA_EXEC ? "[vdso]" : "[vvar]";
-	if (l->flags & VMA_STACK)
+	if (flags & VMA_SPECIAL)
+		return flags & VMA_EXEC ? "[vdso]" : "[vvar]";
+	if (flags & VMA_STACK)
 		return "[stack]";
-	return l->flags & VMA_HEAP ? "[heap]" : NULL;
+	return flags & VMA_HEAP ? "[heap]" : NULL;
 }
 
 static void maps_file_name(struct text *t, struct file *f, char *buf)
@@ -72,7 +72,7 @@ void maps_line_show(struct text *t, const struct maps_line *l, char *buf)
 {
 	const struct inode *inode = l->file ? l->file->inode : NULL;
 	u32 dev = inode && inode->sb ? inode->sb->dev : 0;
-	const char *name = maps_special_name(l);
+	const char *name = maps_special_name(l->start, l->flags);
 	u64 line_start = t->len;
 
 	text_printf(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", l->start, l->end, l->flags & VMA_READ ? 'r' : '-',

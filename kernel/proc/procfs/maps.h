@@ -20,5 +20,7 @@ struct maps_line {
 /* Locks: as->lock held. maps_line_done drops the reference, without it. */
 void maps_line_take(struct maps_line *l, struct vma *v);
 void maps_line_done(struct maps_line *l);
+/* "[heap]" and the like, or NULL, for a mapping without a file. flags: VMA_*. */
+const char *maps_special_name(vaddr_t start, u32 flags);
 /* buf: PATH_MAX bytes to work in. */
 void maps_line_show(struct text *t, const struct maps_line *l, char *buf);

@@ -10,6 +10,7 @@
 #include "mm/reclaim.h"
 #include "proc/cred.h"
 #include "proc/exec.h"
+#include "proc/explain.h"
 #include "proc/pid.h"
 #include "proc/power.h"
 #include "proc/proc.h"
@@ -52,6 +53,17 @@ static int show_pid_max(struct text *t, const struct proc_node *n)
 {
 	text_printf(t, "%d\n", pid_max);
 	return 0;
+}
+
+static int show_explain(struct text *t, const struct proc_node *n)
+{
+	text_printf(t, "%s\n", explain_mode_name());
+	return 0;
+}
+
+static int store_explain(const struct proc_node *n, const char *buf)
+{
+	return explain_mode_set(buf);
 }
 
 /* A decimal number in [low, high], maybe with blanks around it. */
@@ -127,6 +139,8 @@ static struct u32_range randomize_range = {&exec_randomize, 0, 2},
 			rnd_bits_range = {&exec_mmap_rnd_bits, EXEC_RND_BITS_MIN, EXEC_RND_BITS_MAX},
 			swappiness_range = {&vm_swappiness, 0, 200},
 			mode_range = {&commit_settings.mode, OVERCOMMIT_GUESS, OVERCOMMIT_NEVER},
+			explain_interval_range = {&explain_interval, 0, 86400},
+			explain_burst_range = {&explain_burst, 0, INT32_MAX},
 			ratio_range = {&commit_settings.ratio, 0, INT32_MAX};
 
 static int show_u32(struct text *t, const struct proc_node *n)
@@ -249,6 +263,17 @@ static const struct proc_entry kernel_entries[] = {
 	SETTING("pid_max", show_pid_max, store_pid_max),
 	PROC_FILE("boot_instructions", 0444, show_boot_instructions),
 	SETTING("poweroff_status", show_poweroff_status, store_poweroff_status),
+	SETTING("explain", show_explain, store_explain),
+	{.name = "printk_ratelimit",
+		.mode = S_IFREG | 0644,
+		.show = show_u32,
+		.store = store_u32,
+		.data = &explain_interval_range},
+	{.name = "printk_ratelimit_burst",
+		.mode = S_IFREG | 0644,
+		.show = show_u32,
+		.store = store_u32,
+		.data = &explain_burst_range},
 	PROC_FILE("threads-max", 0444, show_threads_max),
 	VALUE("ngroups_max", "65536"),
 	VALUE("cap_last_cap", "40"),
