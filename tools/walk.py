@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import textwrap
 
@@ -23,11 +24,11 @@ PHRASES = {
     "en": {"step": "Step {n} of {total}: {name}", "predict": "Predict first", "do": "In the guest", "see": "See",
            "boot": "A machine boots: {what}", "answer": "The answer", "holds": "It holds", "fails": "It does NOT hold", "left": "... {n} lines before these",
            "end": "The end: {good} of {total} steps hold. Why it is so: {path}", "astray": "The walk ends here", "enter_key": "Enter",
-           "asked": "your guess> "},
+           "asked": "your guess> ", "colon": ": "},
     "zh-CN": {"step": "第 {n} 步，共 {total} 步：{name}", "predict": "先猜一猜", "do": "在客户机里", "see": "看",
               "boot": "启动一台机器：{what}", "answer": "答案", "holds": "成立", "fails": "不成立", "left": "……前面还有 {n} 行",
               "end": "走完了：{total} 步中有 {good} 步成立。为什么会这样：{path}", "astray": "只能走到这里", "enter_key": "回车",
-              "asked": "你的猜测> "},
+              "asked": "你的猜测> ", "colon": "："},
 }
 
 
@@ -77,7 +78,7 @@ class Terminal:
 
     def ask(self, number, step):
         print("\n-- %s --" % self.say("step", n=number, total=len(self.walk.steps), name=step.name))
-        print(self.say("predict") + ":")
+        print((self.say("predict") + self.say("colon")).rstrip())
         self.paragraph(self.walk.text(self.lang, step, "ask"), "  ")
         try:
             input(self.say("asked"))
@@ -85,11 +86,11 @@ class Terminal:
             print()
 
     def did(self, step, line):
-        print("%s: %s" % (self.say("do"), self.say("enter_key") if step.do == walk_format.ENTER else step.do))
+        print(self.say("do") + self.say("colon") + (self.say("enter_key") if step.do == walk_format.ENTER else step.do))
         print("  > " + line)
 
     def saw(self, words, text):
-        print("%s: ./vitrine x %s" % (self.say("see"), " ".join(words)))
+        print("%s%s./vitrine x %s" % (self.say("see"), self.say("colon"), " ".join(words)))
         lines = text.rstrip().splitlines()
         if len(lines) > LONGEST_ANSWER:
             print("  " + self.say("left", n=len(lines) - LONGEST_ANSWER))
@@ -97,19 +98,19 @@ class Terminal:
             print("  " + line)
 
     def proved(self, step):
-        print(self.say("answer") + ":")
+        print((self.say("answer") + self.say("colon")).rstrip())
         self.paragraph(self.walk.text(self.lang, step, "answer"), "  ")
         for text, _ in step.expect:
             print("  [ok] " + text)
-        self.paragraph("%s: %s" % (self.say("holds"), self.walk.text(self.lang, step, "proof")))
+        self.paragraph(self.say("holds") + self.say("colon") + self.walk.text(self.lang, step, "proof"))
 
     def failed(self, step, why):
         for line in why.splitlines():
             print("  [!!] " + line)
-        self.paragraph("%s: %s" % (self.say("fails"), self.walk.text(self.lang, step, "wrong")))
+        self.paragraph(self.say("fails") + self.say("colon") + self.walk.text(self.lang, step, "wrong"))
 
     def astray(self, why):
-        print("%s: %s" % (self.say("astray"), why))
+        print(self.say("astray") + self.say("colon") + why)
 
     def end(self, good):
         path = os.path.join(walk_format.FOLDER, self.walk.name + (".md" if self.lang == "en" else ".%s.md" % self.lang))
@@ -289,6 +290,9 @@ def build(args):
 
 def main(argv):
     args = parse(argv)
+    # The machine's files go away in any case.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if args.list:
             list_walks(args.lang)
