@@ -313,6 +313,9 @@ def main(argv):
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing more is complained about at the exit
+        return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":
