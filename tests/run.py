@@ -25,8 +25,8 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from boot import matrix  # noqa: E402
-from driver import (abuse, builds, console, core, dumps, explain, gdbsession, grade, guests, host, inside, memory, mutants,  # noqa: E402
-                    sessions, shell, swap, view, walks, xv6)
+from driver import (abuse, builds, console, core, dumps, explain, gdbsession, grade, guests, host, inside, memory,  # noqa: E402
+                    mutants, sessions, shell, swap, view, walks, xv6)
 from driver.core import BUILDS, FAILED, OK, SKIPPED, Failed, Output, Result, Skipped  # noqa: E402
 
 PARALLEL = int(os.environ.get("TEST_JOBS", "2"))

@@ -61,7 +61,7 @@ async function main() {
     return;
   }
   const out = option('--out');
-  const modules = option('--modules') ?? path.join(here, 'node_modules');
+  const modules = path.resolve(option('--modules') ?? path.join(here, 'node_modules'));
   if (!out) throw new Error('usage: node build.mjs --out DIR [--modules DIR]');
   const esbuild = createRequire(path.join(modules, 'index.js'))('esbuild');
   const common = { bundle: true, outdir: out, nodePaths: [modules], logLevel: 'warning', charset: 'utf8', legalComments: 'none' };

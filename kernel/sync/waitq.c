@@ -87,8 +87,9 @@ void waitq_remove(struct waitq *wq, struct waitq_entry *entry)
 
 void waitq_prepare(struct waitq *wq, struct waitq_entry *entry, enum sleep_kind kind)
 {
-	waitq_add(wq, entry);
 	sched_prepare_sleep(kind);
+	waitq_add(wq, entry);
+	smp_mb();
 }
 
 void waitq_finish(struct waitq *wq, struct waitq_entry *entry, enum waitq_outcome outcome)

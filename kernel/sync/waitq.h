@@ -10,12 +10,14 @@
  * again is only a hint when it comes back: a caller that must own what it waited for re-checks, or
  * takes it inside the expression.
  *
- * Why no wake is lost. Waiter: (a) entry on the queue, (b) state sleeping, full barrier, (c) reads
+ * Why no wake is lost. Waiter: (a) state sleeping, (b) entry on the queue, full barrier, (c) reads
  * the condition, (d) sleeps. Waker: (1) condition true, full barrier, (2) looks at the queue, (3)
  * wakes those on it. If (c) did not see (1), then (1) came after (c) in the one order of the
- * barriers, hence (2) after (a) and (3) after (b): the waiter is woken, and (d) returns at once if
- * it comes later. If the waiter was already taken off the queue by an earlier wake, it is running
- * towards (a) again and its next (c) sees the condition.
+ * barriers, hence (2) after (b) and (3) after (a): the waiter is woken, and (d) returns at once if
+ * it comes later. If the waiter was already taken off the queue by an earlier wake, that wake came
+ * after (b), hence after (a): the waiter is not sleeping any more, (d) returns at once, and it goes on
+ * at (a). This is why (a) is first: a wake between (b) and (a), for a condition that does not hold
+ * yet, would leave a sleeper that is on no queue.
  *
  * States of an entry, all changes under the queue's lock:
  *	idle -> queued     waitq_prepare, by the waiter
@@ -118,7 +120,7 @@ void waitq_add(struct waitq *wq, struct waitq_entry *entry);
 /* After this no waker touches the entry. Harmless if it is not on the queue. */
 void waitq_remove(struct waitq *wq, struct waitq_entry *entry);
 
-/* Queues the entry if it is not queued, and marks the task as sleeping: steps (a) and (b). */
+/* Marks the task as sleeping, and queues the entry if it is not queued: steps (a) and (b). */
 void waitq_prepare(struct waitq *wq, struct waitq_entry *entry, enum sleep_kind kind);
 enum waitq_outcome { WAITQ_GOT_IT, WAITQ_GAVE_UP };
 /*

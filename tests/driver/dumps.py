@@ -34,6 +34,14 @@ def of_a_panic(test, members):
                 raise Failed("%s: no %r in what gdb says: %s" % (name, pattern, said[-600:]))
 
 
+def viewer(test, *words):
+    done = core.run([os.path.join(core.TOP, "vitrine"), "x"] + list(words) + ["--dump", dump_of(test), "--elf", os.path.join(core.BUILD, "debug/vitrine.elf")],
+                    limit=200, log=test.log, env={"VITRINE_BUILD": core.BUILD})
+    if done.status != 0:
+        raise Failed("x %s: %s" % (" ".join(words), done.err[-300:]))
+    return done.out
+
+
 def of_a_hang(test, members):
     done = guests.boot("echo begun; sleep 1000", test.log, 6, variant="debug")
     if done.status != 124 or "kept in " + dump_of(test) not in done.err:
@@ -41,6 +49,8 @@ def of_a_hang(test, members):
     said = gdb(test, ["p harts[0].trace.head > 10", "p nr_harts"])
     if not re.search(r"\$1 = 1\n\$2 = 2\n", said):
         raise Failed("gdb says %s" % said[-400:])
+    if not re.search(r"^ *\d+ .*\bsleep$", viewer(test, "ps"), re.M) or "exec" not in viewer(test, "faults", "--all"):
+        raise Failed("the engine finds neither the process nor its events")
 
 
 def tests():

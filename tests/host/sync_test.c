@@ -283,6 +283,49 @@ static void taker_body(struct task *task, void *arg)
 	task_done();
 }
 
+/* ---- wakes that come before their time ---- */
+
+static u32 wanted_count, count;
+
+static void wake_for_nothing(void)
+{
+	waitq_wake_all(&wq);
+}
+
+static void body_count(struct task *task, void *arg)
+{
+	for (u32 i = 0; i < wanted_count; i++) {
+		usleep(20000);
+		__atomic_fetch_add(&count, 1, __ATOMIC_SEQ_CST);
+		waitq_wake_all(&wq);
+	}
+}
+
+/* Waiters for more than one wake: one comes while they prepare, at each instant of that, and does not suffice. */
+static void test_early_wakes(void)
+{
+	for (u32 instant = 0; instant < 3; instant++) {
+		bool once = instant == 2;
+		struct task waker;
+
+		count = 0;
+		wanted_count = 2;
+		host_preparing = instant == 0 ? wake_for_nothing : NULL;
+		host_prepared = instant == 1 ? wake_for_nothing : NULL;
+		host_task_start(&waker, body_count, NULL);
+		alarm(30); /* the end of a test that sleeps for ever */
+		wait_event(&wq, ({
+			if (once && !list_empty(&wq.entries)) {
+				once = false;
+				wake_for_nothing();
+			}
+			__atomic_load_n(&count, __ATOMIC_SEQ_CST) >= wanted_count;
+		}));
+		alarm(0);
+		host_task_join(&waker);
+	}
+}
+
 static void test_waitq(void)
 {
 	struct xorshift rng;
@@ -444,6 +487,7 @@ int main(void)
 	test_rwlock();
 	test_writer_gives_up();
 	test_waitq();
+	test_early_wakes();
 	test_callback();
 	test_wake_passed_on();
 	test_completion();

@@ -12,6 +12,7 @@ export type Command = (source: Source, options: Options) => number | Promise<num
 
 const LOOKS = 4;
 const LOOK_MS = 60;
+const LOOK_LIMIT_MS = 5000;
 const FOLLOW_MS = 50;
 const MOST_CHANGES = 1000;
 
@@ -188,10 +189,8 @@ const diffCommand: Command = async (source, options) => {
 async function findings(source: Source): Promise<Finding[]> {
   if (source.still) return check(source.machine, snapshotOf(source));
   const lamp = new Lamp();
-  for (let i = 0; i < LOOKS; i++) {
-    if (i) await pause(LOOK_MS);
+  for (const end = Date.now() + LOOK_LIMIT_MS; lamp.state.counted < LOOKS && Date.now() < end; await pause(LOOK_MS))
     lamp.look(source.machine, snapshotOf(source));
-  }
   return lamp.state.findings;
 }
 

@@ -8,7 +8,7 @@
  *   2. what is odd about a leaf and its frame is looked at again, both within microseconds (Again);
  *   3. what needs several address spaces to be of one instant is checked only when none was at work, or the machine is paused.
  */
-import { KIND, INSIDE } from './frames.ts';
+import { INSIDE, KIND, readBanks, type Bank } from './frames.ts';
 import { IndexReader } from './processes.ts';
 import { Machine } from './machine.ts';
 import {
@@ -306,18 +306,22 @@ class Again {
   private readonly kinds = new Map<number, number>();
   private readonly size: number;
   private readonly array: bigint;
+  private readonly banks: Bank[];
 
   constructor(private readonly machine: Machine) {
+    this.banks = readBanks(machine, []);
     const layout = machine.layout!;
     this.size = layout.size('frame');
     this.array = layout.constant('KVA_FRAMES');
     for (const name of KIND_NAMES) if (layout.has('FRAME_' + name.toUpperCase())) this.kinds.set(Number(layout.constant('FRAME_' + name.toUpperCase())), KIND[name]);
   }
 
-  /** null: it has no metadata (beyond the frontier, or no RAM). */
+  /** null: it is no RAM, or its metadata cannot be read. Beyond the frontier there is none, and the frame is free. */
   frame(pfn: number): FrameNow | null {
-    if (!(pfn >= 0 && pfn < 2 ** 44)) return null;
+    const bank = this.banks.find((b) => pfn >= b.start && pfn < b.end);
+    if (!bank) return null;
     const pointer = this.array + BigInt(Math.floor(pfn)) * BigInt(this.size);
+    if (pfn >= bank.frontier) return { kind: KIND.free, order: INSIDE, refs: 0, flags: 0, owner: 0, index: 0, pointer };
     const pa = this.machine.physical(pointer);
     const bytes = pa === null ? null : this.machine.memory.read(pa, this.size);
     if (!bytes) return null;

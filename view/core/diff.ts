@@ -198,6 +198,8 @@ function continues(runs: number[], at: number, b: FrameTable, i: number): boolea
   const count = runs[at + 1]!;
   if (runs[at]! + count !== i || runs[at + 2] !== b.kind[i] || runs[at + 3] !== b.order[i] || runs[at + 4] !== b.flags[i]) return false;
   if (runs[at + 5] !== b.refs[i] || runs[at + 6] !== b.owner[i]) return false;
+  /* A table's index is a set of 64 bits, which a number does not hold exactly: no steps from such. */
+  if (!Number.isSafeInteger(runs[at + 7]) || !Number.isSafeInteger(b.index[i])) return false;
   return count === 1 || runs[at + 7]! + count * runs[at + 8]! === b.index[i];
 }
 

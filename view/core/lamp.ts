@@ -1,39 +1,59 @@
 /*
  * The lamp: green, or red with what is wrong. A single look at a running machine proves nothing (check.ts): what was found may be
- * an operation half done. So a finding is believed when it was there, the same in all its details, in three looks in a row;
- * a look at a paused machine counts double, because its parts are of one instant, though that instant may lie within an operation.
- * Two looks at one pause are one: nothing has moved in between.
+ * an operation half done. So a finding is believed when it was there, the same in all its details, in three looks in a row
+ * between which the machine went on.
+ *
+ * That it went on is measured in the machine's own time, for the host may take its processor away from a hart in the middle of an
+ * operation, and the kernel its hart from a task: each hart is idle, or has taken so many interrupts or made so many switches
+ * that what waited has had its turn. A look at a paused machine counts double, because its parts are of
+ * one instant, though that instant may lie within an operation; two looks at one pause are one.
  */
 import { check } from './check.ts';
 import { Machine } from './machine.ts';
 import { ringHeads } from './rings.ts';
-import type { Finding, LampState, Snapshot } from './types.ts';
+import type { Finding, HartInfo, LampState, Snapshot } from './types.ts';
 
 const ENOUGH = 3;
 const MOST_SHOWN = 100;
+const MANY_IRQS = 10;
+const MANY_SWITCHES = 16;
 
 export class Lamp {
-  state: LampState = { colour: 'green', findings: [], suspects: 0, total: 0, looks: 0 };
+  state: LampState = { colour: 'green', findings: [], suspects: 0, total: 0, looks: 0, counted: 0 };
   private seen = new Map<string, number>();
+  private harts: HartInfo[] = [];
   private pausedAt: string | null = null;
 
   look(machine: Machine, s: Snapshot): LampState {
-    const instant = s.paused ? JSON.stringify([...ringHeads(machine)]) + JSON.stringify(s.harts) : null;
-    const weight = !s.paused ? 1 : instant === this.pausedAt ? 0 : 2;
-    this.pausedAt = instant;
+    const weight = this.weigh(machine, s);
     const seen = new Map<string, number>();
     const believed: Finding[] = [];
     for (const finding of check(machine, s)) {
       const key = JSON.stringify(finding);
+      if (seen.has(key)) continue;
       const count = Math.min((this.seen.get(key) ?? 0) + weight, ENOUGH);
-      if (!seen.has(key) && count >= ENOUGH) believed.push(finding);
+      if (count >= ENOUGH) believed.push(finding);
       seen.set(key, count);
     }
     this.seen = seen;
     this.state = {
       colour: believed.length ? 'red' : 'green', findings: believed.slice(0, MOST_SHOWN), suspects: seen.size - believed.length, total: believed.length,
-      looks: this.state.looks + 1,
+      looks: this.state.looks + 1, counted: this.state.counted + (weight ? 1 : 0),
     };
     return this.state;
   }
+
+  /** What a look counts. */
+  private weigh(machine: Machine, s: Snapshot): number {
+    const instant = s.paused ? JSON.stringify([...ringHeads(machine)]) + JSON.stringify(s.harts) : null;
+    const again = instant !== null && instant === this.pausedAt;
+    this.pausedAt = instant;
+    if (again || (!s.paused && !s.harts.every((hart) => wentOn(hart, this.harts[hart.index])))) return 0;
+    this.harts = s.harts;
+    return s.paused ? 2 : 1;
+  }
+}
+
+function wentOn(now: HartInfo, before: HartInfo | undefined): boolean {
+  return !before || now.idle || now.irqs - before.irqs >= MANY_IRQS || now.switches - before.switches >= MANY_SWITCHES;
 }

@@ -53,13 +53,15 @@ export function arrayMemory(bytes: Uint8Array, base: number): Memory {
   return new Pieces([{ base, size: bytes.length, bytes }]);
 }
 
+/** A core file. Its segments may name the same memory twice, at other virtual addresses, as those of tools/dump.py do. */
 export function dumpMemory(file: Uint8Array): Memory {
-  const pieces = elfSegments(file)
-    .filter((s) => s.type === PT_LOAD && s.memSize > 0)
-    .map((s) => {
-      if (s.offset + s.fileSize > file.length) throw new ElfError('the dump is cut short');
-      return { base: s.paddr, size: s.memSize, bytes: file.subarray(s.offset, s.offset + s.fileSize) };
-    });
+  const pieces: Piece[] = [];
+  for (const s of elfSegments(file)) {
+    if (s.type !== PT_LOAD || s.memSize === 0) continue;
+    if (s.offset + s.fileSize > file.length) throw new ElfError('the dump is cut short');
+    if (pieces.some((piece) => s.paddr >= piece.base && s.paddr + s.memSize <= piece.base + piece.size)) continue;
+    pieces.push({ base: s.paddr, size: s.memSize, bytes: file.subarray(s.offset, s.offset + s.fileSize) });
+  }
   if (!pieces.length) throw new ElfError('the ELF file has no memory in it: not a dump');
   return new Pieces(pieces);
 }

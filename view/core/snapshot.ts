@@ -120,9 +120,13 @@ function readHarts(machine: Machine, found: Population): HartInfo[] {
     const owner = found.processes.flatMap((p) => p.tasks.map((t) => ({ p, t }))).find(({ t }) => t.onHart === i && t.state === 'runnable');
     return {
       index: i, hartid: word('hartid'), root: table > 0 ? machine.member(table, 'pagetable.root') ?? 0 : 0, tid: owner?.t.tid ?? null,
-      pid: owner?.p.pid ?? null, switches: word('nr_switches'), irqs: word('nr_irqs'), shootdowns: word('nr_shootdowns'),
+      pid: owner?.p.pid ?? null, idle: isIdle(machine, machine.pointer(view, i * size + layout.offset('hart.idle'))), switches: word('nr_switches'), irqs: word('nr_irqs'), shootdowns: word('nr_shootdowns'),
     };
   });
+}
+
+function isIdle(machine: Machine, task: number): boolean {
+  return task > 0 && machine.member(task, 'task.on_hart') === 1;
 }
 
 /* Who sleeps is not at work, whatever it did before. Without rings, whoever runs may be. */

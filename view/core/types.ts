@@ -310,6 +310,8 @@ export interface HartInfo {
   /** The task on it; null: idle or not known. */
   tid: number | null;
   pid: number | null;
+  /** Its idle task is on it. */
+  idle: boolean;
   switches: number;
   irqs: number;
   shootdowns: number;
@@ -458,13 +460,15 @@ export interface Finding {
 
 export interface LampState {
   colour: 'green' | 'red';
-  /** Seen in two looks in a row (or in a paused machine): believed. At most 100. */
+  /** Seen in several looks in a row: believed. At most 100. */
   findings: Finding[];
-  /** Seen once: may be the machine at work. */
+  /** Not seen often enough yet: may be the machine at work. */
   suspects: number;
   /** How many were believed, with those beyond 100. */
   total: number;
   looks: number;
+  /** Looks that counted: the machine had gone on since the one before. */
+  counted: number;
 }
 
 // ---- words ----

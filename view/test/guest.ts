@@ -141,7 +141,7 @@ export class Console {
   /** Runs a command of the shell, and gives what it printed. The markers are not what is typed, so that the echo is none. */
   async run(command: string): Promise<string> {
     const from = this.wire.text.length;
-    this.wire.send(`echo B"E"GIN; ${command}\necho E"N"D-$?\n`);
+    this.wire.send(`echo B"E"GIN; ${command}${command.endsWith('&') ? '' : ';'} echo E"N"D-$?\n`);
     return until(`the end of "${command}"`, () => {
       const found = /BEGIN\r?\n([\s\S]*?)END-\d+\r?\n/.exec(this.wire.text.slice(from));
       return found && { text: clean(found[1]!) };
@@ -153,9 +153,9 @@ export class Console {
   }
 }
 
-/* Without what the line editor writes when it shows the next prompt and the echo of the end marker's command. */
+/* Without what the terminal adds. */
 function clean(text: string): string {
-  return text.replace(/\r/g, '').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '').replace(/^.*# .*$\n?/gm, '').replace(/^.*echo E"N"D.*$\n?/gm, '');
+  return text.replace(/\r/g, '').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '');
 }
 
 /** Writes into the guest's RAM, as a bug would. */

@@ -77,15 +77,29 @@ u64 clock_mono_ns(void)
 	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
 }
 
+/* A test that wants to do something at this instant, before the task is marked, and after. */
+static void (*host_preparing)(void), (*host_prepared)(void);
+
+static inline void host_instant(void (**what)(void))
+{
+	void (*now)(void) = *what;
+
+	*what = NULL;
+	if (now)
+		now();
+}
+
 void sched_prepare_sleep(enum sleep_kind kind)
 {
 	struct task *task = current();
 
+	host_instant(&host_preparing);
 	pthread_mutex_lock(&task->lock);
 	task->sleeping = true;
 	task->kind = kind;
 	pthread_mutex_unlock(&task->lock);
 	smp_mb();
+	host_instant(&host_prepared);
 }
 
 void sched_cancel_sleep(void)
