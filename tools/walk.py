@@ -290,6 +290,7 @@ def build(args):
 
 def main(argv):
     args = parse(argv)
+    sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale: the texts are
     # The machine's files go away in any case.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
