@@ -26,7 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from boot import matrix  # noqa: E402
 from driver import (abuse, builds, console, core, dumps, explain, gdbsession, grade, guests, host, inside, memory,  # noqa: E402
-                    mutants, sessions, shell, swap, view, viewer, xv6)
+                    mutants, sessions, shell, swap, view, viewer, walks, xv6)
 from driver.core import BUILDS, FAILED, OK, SKIPPED, Failed, Output, Result, Skipped  # noqa: E402
 
 PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
@@ -35,7 +35,7 @@ PARALLEL = int(os.environ.get("TEST_JOBS", "2"))
 def all_tests():
     found = []
     for part in (builds, host, mutants, guests, shell, console, inside, explain, dumps, gdbsession, xv6, grade, matrix, abuse, memory,
-                 swap, sessions, view, viewer):
+                 swap, sessions, view, viewer, walks):
         found += list(part.tests())
     return found
 

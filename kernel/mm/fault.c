@@ -294,7 +294,7 @@ static int fault_slot(struct faultctx *fc, struct amap *am, struct frame *f)
 	int err;
 
 	trace_fault_how(write ? FAULT_HOW_REUSE : FAULT_HOW_PRESENT);
-	if (unlikely(fc->loaded)) {
+	if (unlikely(fc->swapped || fc->loaded)) {
 		trace_fault_how(FAULT_HOW_SWAP);
 		fault_swap_end(fc);
 	}
@@ -494,6 +494,7 @@ NO_CANARY enum fault_result fault_handle(struct aspace *as, const struct fault *
 	fc.memory_tries = 0;
 	fc.major = 0;
 	fc.loaded = NULL;
+	fc.swapped = false;
 	for (u32 tries = 0;; tries++) {
 		rwlock_read_lock(&as->lock);
 		r = fault_attempt(&fc);

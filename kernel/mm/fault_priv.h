@@ -15,6 +15,7 @@ struct faultctx {
 	enum access access;
 	u32 memory_tries;
 	u32 major;
+	bool swapped;         /* the slot's entry became a frame again */
 	struct frame *loaded; /* what AGAIN_SWAP brought in, kept until the slot has it. Referenced, or NULL */
 	/* set by the attempt */
 	struct vma *vma;     /* valid under as->lock */

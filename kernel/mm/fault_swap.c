@@ -13,6 +13,7 @@ struct frame *fault_swap_slot(struct faultctx *fc, struct amap *am, void *entry)
 		return NULL;
 	}
 	amap_swap_in(am, vma_key(fc->vma, fc->va), entry, f);
+	fc->swapped = true;
 	/* Our other reference would look like another owner. */
 	fault_swap_end(fc);
 	return f;
