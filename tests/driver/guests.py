@@ -73,8 +73,12 @@ def boot(command, log, limit, variant="release", disk=None, image=None, harts=2,
         line += ["--add", item]
     if not mem or parse_mib(mem) <= DUMP_MIB:
         os.makedirs(DUMPS, exist_ok=True)
-        line += ["--dump", os.path.join(DUMPS, os.path.basename(log).replace(".log", "") + ".dump")]
+        line += ["--dump", dump_path(log)]
     return core.run_python(RUN, *(line + list(extra)), limit=limit + 20, log=log, quiet=QUIET)
+
+
+def dump_path(log):
+    return os.path.join(DUMPS, os.path.basename(log).replace(".log", "") + ".dump")
 
 
 def parse_mib(text):
