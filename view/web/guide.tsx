@@ -92,7 +92,8 @@ function Walk({ walk }: { walk: WalkJson }) {
       <p class="buttons">
         <button type="button" data-do="previous" disabled={index === 0} onClick={() => go({ step: index })}>{t.guide.previous}</button>{' '}
         <button type="button" data-do="next" disabled={index + 1 === walk.steps.length} onClick={() => go({ step: index + 2 })}>{t.guide.next}</button>{' '}
-        <button type="button" data-do="again" disabled={!taken || taken.busy} onClick={again}>{t.guide.again}</button>
+        <button type="button" data-do="again" disabled={!taken || taken.busy} onClick={again}>{t.guide.again}</button>{' '}
+        {taken?.lingers && <button type="button" data-do="end" onClick={() => taken.end()}>{t.guide.end}</button>}
       </p>
       <details>
         <summary>{t.guide.why}</summary>
@@ -155,7 +156,7 @@ function Step({ walk, index }: { walk: WalkJson; index: number }) {
       {taken && taken.asked.length > 0 && (
         <section aria-label={t.guide.see}>
           <h2>{t.guide.see}</h2>
-          {taken.asked.map((asked) => <Answer key={asked.name} asked={asked} view={view} />)}
+          <div class="answers">{taken.asked.map((asked) => <Answer key={asked.name} asked={asked} view={view} />)}</div>
         </section>
       )}
       {taken && <Verdict taken={taken} texts={texts} view={view} />}

@@ -60,11 +60,25 @@ export function holds(taken: StepTaken): boolean {
 export class Taken {
   private readonly names = new Map<string, Json>();
   readonly steps: (StepTaken | undefined)[] = [];
+  private isEnded = false;
 
   constructor(readonly walk: WalkJson, private readonly hands: Hands, private readonly patienceMs = PATIENCE_MS) {}
 
   get busy(): boolean {
     return this.steps.some((step) => step?.phase === 'taking');
+  }
+
+  /** All steps are taken, and the program in the guest still stands there. */
+  get lingers(): boolean {
+    return !this.isEnded && this.steps.length === this.walk.steps.length && this.steps.at(-1)?.phase === 'done';
+  }
+
+  /** Lets the program in the guest end, as its reader would: by Enter. */
+  end(): void {
+    if (!this.lingers) return;
+    this.isEnded = true;
+    this.hands.type('\r');
+    this.hands.changed();
   }
 
   /** Whether a step can be taken now. It needs what those before it have done, but for one that begins on a new machine. */

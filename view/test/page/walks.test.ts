@@ -87,8 +87,6 @@ if (!other) {
     await takeWalk('cow', 'en', 1, 4);
     await visitor.go({ view: 'guide', walk: 'cow', step: 4, text: true });
     await visitor.twin(/copy = walk \d+ 0x[0-9a-f]+ --access w\n\{[^]*It holds: Two physical addresses[^]*✓ copy\.pa != before\.pa\n/);
-    await visitor.go({ view: 'guide', walk: 'cow', step: 4 });
-    await visitor.picture('guide');
     await takeWalk('vmprint', 'zh-CN', 1, 1);
     await takeWalk('cow', 'zh-CN', 1, 2);
     await visitor.page.locator('[data-do=again]').click();

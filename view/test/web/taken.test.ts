@@ -72,6 +72,12 @@ test('a step: typed after a prompt, heard, asked, proved', async () => {
   await taken.take(1);
   assert.deepEqual(guest.typed.slice(3), ['\r']);
   assert.ok(holds(taken.steps[1]!) && !taken.ready(1), 'once');
+  assert.ok(!taken.lingers);
+  await taken.take(2);
+  assert.ok(taken.lingers, 'the program waits for Enter still');
+  taken.end();
+  taken.end();
+  assert.deepEqual(guest.typed.slice(4), ['\r']);
 });
 
 test('a claim that does not hold, and a query that cannot be asked', async () => {
