@@ -7,6 +7,7 @@ looked at.
 """
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machine  # noqa: E402
 import run  # noqa: E402
 import view  # noqa: E402
+import walk_format  # noqa: E402
 import watch  # noqa: E402
 
 BENCH_SECONDS = 20
@@ -44,6 +46,7 @@ class Session:
         self.args = args
         self.disk = self.watched = self.guest = self.server = None
         self.files = []
+        self.bootargs = ""
         self.listening = False
         self.errors = tempfile.TemporaryFile()
 
@@ -53,10 +56,11 @@ class Session:
         node = view.prepare()
         self.files = [machine.split_add(text) for text in args.add]
         words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
+        self.bootargs = " ".join(words)
         kernel = args.kernel or machine.kernel_path(args.variant)
         self.disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk), files=self.files)
         self.watched = watch.Watched(args.mem, kernel, args.watch or watch.default_description())
-        line = machine.command(kernel, self.disk, args.harts, args.mem, " ".join(words), args.icount, args.qemu_arg)
+        line = machine.command(kernel, self.disk, args.harts, args.mem, self.bootargs, args.icount, args.qemu_arg)
         # A terminal's Ctrl-C reaches the whole process group: in their own, guest and server end when this program says so.
         self.guest = subprocess.Popen(line + self.watched.arguments() + self.watched.viewer_arguments(), stdin=subprocess.DEVNULL,
                                       stderr=self.errors, preexec_fn=machine.die_with_parent, start_new_session=True)
@@ -66,7 +70,8 @@ class Session:
 
     def server_line(self, node):
         line = [node, os.path.join(view.OUT, "server.cjs"), "--machine", self.watched.description, "--monitor", self.watched.socket("view"),
-                "--port", str(self.args.port), "--dumps", os.path.abspath(self.args.dumps)]
+                "--port", str(self.args.port), "--dumps", os.path.abspath(self.args.dumps),
+                "--walks", write_walks(), "--bootargs", self.bootargs]
         for name, path in self.programs():
             line += ["--program", "%s=%s" % (name, path)]
         return line + (["--bench", str(self.args.bench)] if self.args.bench else [])
@@ -111,6 +116,16 @@ class Session:
         self.errors.close()
 
 
+def write_walks():
+    """The guided walks as the page takes them, beside the bundles. Sessions that start at the same time write the same."""
+    path = os.path.join(view.OUT, "walks.json")
+    text = json.dumps([walk_format.to_json(walk_format.load(name)) for name in walk_format.walk_names()], ensure_ascii=False)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=view.OUT, prefix="walks-", delete=False) as file:
+        file.write(text)
+    os.replace(file.name, path)
+    return path
+
+
 def tour(address, description, folder):
     """The browser test goes through all views; here it is asked for its pictures."""
     environment = dict(os.environ, VITRINE_ADDRESS=address, VITRINE_MACHINE=description, VITRINE_SCREENSHOTS=os.path.abspath(folder),
@@ -149,7 +164,7 @@ def main(argv):
         if not args.no_open:
             open_page(address)
         return session.wait()
-    except machine.Problem as problem:
+    except (machine.Problem, walk_format.FormatError) as problem:
         sys.stderr.write("vitrine: %s\n" % problem)
         return 1
     except KeyboardInterrupt:

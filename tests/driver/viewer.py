@@ -62,10 +62,10 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(test):
+def session(test, *extra):
     os.makedirs(os.path.dirname(test.log), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="vv-", dir="/tmp") as place:
-        opened = Session(test, place)
+        opened = Session(test, place, *extra)
         try:
             yield opened
         finally:
@@ -74,7 +74,7 @@ def session(test):
 
 def run_links(test, members):
     view.prepare(test)
-    for name in ("web/links", "web/shared", "server/guard"):
+    for name in ("web/links", "web/shared", "web/taken", "server/guard", "server/ask"):
         view.run_node(test, name)
 
 
@@ -152,6 +152,21 @@ def run_page(test, members):
             "VITRINE_ADDRESS": opened.address, "VITRINE_MACHINE": opened.description, "NODE_PATH": os.path.join(BUILD, "view/npm/node_modules")})
 
 
+# The walks that the machine of ./vitrine view is not made for, and one that it is made for without what it shows.
+OTHER = ("--mem", "128M", "--harts", "1", "--isolate", "--append", "trace=syscalls zram=25% thp=never")
+
+
+def run_walks(test, members):
+    """The guided walks in the page."""
+    if not os.path.exists(CHROMIUM):
+        raise Skipped("no chromium on this machine")
+    view.prepare(test)
+    for guest, extra in (("default", ()), ("other", OTHER)):
+        with session(test, *extra) as opened:
+            view.run_node(test, "page/walks", limit=540, env={
+                "VITRINE_ADDRESS": opened.address, "VITRINE_GUEST": guest, "NODE_PATH": os.path.join(BUILD, "view/npm/node_modules")})
+
+
 def run_bench(test, members):
     """The benchmark runs, and what it counts is there; how fast it is depends on the host."""
     view.prepare(test)
@@ -171,4 +186,5 @@ def tests():
     yield Test("view.server", run_server, needs=needs, seconds=30)
     yield Test("view.panic", run_panic, needs=needs, seconds=20)
     yield Test("view.page", run_page, needs=needs, seconds=90)
+    yield Test("view.walks", run_walks, needs=needs, seconds=90)
     yield Test("view.bench", run_bench, needs=needs, seconds=40)

@@ -1,14 +1,14 @@
-/* The commands of ./vitrine x. Each prints its answer and returns an exit status. */
+/* The commands of ./vitrine x. Each prints its answer, to where its caller wants it, and returns an exit status. */
 import {
   aspaceOf, changes, check, explainEvent, explainFinding, explainProblem, explainWalk, frameInfo, hex, KIND_NAMES, Lamp, mapsText, PAGE_SIZE,
   reverseMap, RingReader, rootOf, sharePairs, swappedPages, takeSnapshot, vmprint, walk, type AspaceInfo, type Finding, type Snapshot,
   type TraceEvent,
 } from '../core/index.ts';
 import { parseNumber, parsePid, UsageError, type Options } from './options.ts';
-import { print, table, toJson } from './output.ts';
+import { table, toJson, type Print } from './output.ts';
 import { needKernel, SourceError, type Source } from './source.ts';
 
-export type Command = (source: Source, options: Options) => number | Promise<number>;
+export type Command = (source: Source, options: Options, print: Print) => number | Promise<number>;
 
 const LOOKS = 4;
 const LOOK_MS = 60;
@@ -37,7 +37,7 @@ function pause(ms: number): Promise<void> {
 
 // ---- processes ----
 
-const ps: Command = (source, options) => {
+const ps: Command = (source, options, print) => {
   const s = snapshotOf(source);
   if (options.json) return print(toJson({ processes: s.processes, harts: s.harts, problems: s.problems })), 0;
   const rows = s.processes.map((p) => {
@@ -50,7 +50,7 @@ const ps: Command = (source, options) => {
   return 0;
 };
 
-const maps: Command = (source, options) => {
+const maps: Command = (source, options, print) => {
   const s = snapshotOf(source);
   const as = processSpace(s, parsePid(options.words[0]));
   if (options.json) return print(toJson({ ...as, vmas: as.vmas.map((v) => ({ ...v, swapped: swappedPages(source.machine, v) })) })), 0;
@@ -75,7 +75,7 @@ function addressOf(source: Source, word: string | undefined): bigint {
   return symbol ?? parseNumber(word);
 }
 
-const walkOne: Command = (source, options) => {
+const walkOne: Command = (source, options, print) => {
   const va = addressOf(source, options.words[1]);
   const mode = options.mode ?? (va >> 63n ? 'kernel' : 'user');
   const { root, as } = rootFor(source, options, options.words[0], mode);
@@ -87,7 +87,7 @@ const walkOne: Command = (source, options) => {
   return 0;
 };
 
-const pt: Command = (source, options) => {
+const pt: Command = (source, options, print) => {
   const word = options.words[0];
   const kernel = word === 'kernel' || !source.machine.layout;
   const { root } = rootFor(source, options, word, options.mode ?? 'kernel');
@@ -98,7 +98,7 @@ const pt: Command = (source, options) => {
 
 // ---- frames ----
 
-function summary(source: Source, s: Snapshot, options: Options): number {
+function summary(s: Snapshot, options: Options, print: Print): number {
   const { ram, free, kinds } = s.totals;
   const byKind = KIND_NAMES.map((kind, i) => ({ kind, frames: kinds[i]! })).filter((k) => k.frames > 0);
   if (options.json) return print(toJson({ ram, free, kinds: Object.fromEntries(byKind.map((k) => [k.kind, k.frames])), stats: s.stats })), 0;
@@ -106,10 +106,10 @@ function summary(source: Source, s: Snapshot, options: Options): number {
   return 0;
 }
 
-const frames: Command = (source, options) => {
+const frames: Command = (source, options, print) => {
   const s = snapshotOf(source);
   const word = options.words[0] ?? 'summary';
-  if (word === 'summary') return summary(source, s, options);
+  if (word === 'summary') return summary(s, options, print);
   const info = frameInfo(source.machine, s, reverseMap(s), Number(parseNumber(word)));
   if (!info) throw new SourceError(`${word} is no frame of RAM: those are ${hex(s.frames.firstPfn)} to ${hex(s.frames.firstPfn + s.frames.count - 1)}`);
   if (options.json) return print(toJson(info)), 0;
@@ -120,7 +120,7 @@ const frames: Command = (source, options) => {
   return 0;
 };
 
-const share: Command = (source, options) => {
+const share: Command = (source, options, print) => {
   const s = snapshotOf(source);
   const reverse = reverseMap(s);
   const pids = options.words.map(parsePid);
@@ -152,7 +152,7 @@ function eventLine(source: Source, event: TraceEvent, s: Snapshot, options: Opti
   return `${seconds.toFixed(6).padStart(12)} ${words.title} ${more}`.trimEnd();
 }
 
-const faults: Command = async (source, options) => {
+const faults: Command = async (source, options, print) => {
   const first = snapshotOf(source);
   const reader = new RingReader(source.machine);
   const ofPid = (event: TraceEvent, s: Snapshot): boolean =>
@@ -172,7 +172,7 @@ const faults: Command = async (source, options) => {
   return 0;
 };
 
-const diffCommand: Command = async (source, options) => {
+const diffCommand: Command = async (source, options, print) => {
   if (source.still) throw new SourceError('a dump is one instant: there is no difference to show');
   const before = snapshotOf(source);
   await pause(options.seconds * 1000);
@@ -194,7 +194,7 @@ async function findings(source: Source): Promise<Finding[]> {
   return lamp.state.findings;
 }
 
-const checkCommand: Command = async (source, options) => {
+const checkCommand: Command = async (source, options, print) => {
   const found = await findings(source);
   if (options.json) print(toJson({ colour: found.length ? 'red' : 'green', findings: found.map((f) => ({ ...f, text: explainFinding(f, options.lang) })) }));
   else if (!found.length) print('green: no invariant is broken');
@@ -202,7 +202,7 @@ const checkCommand: Command = async (source, options) => {
   return found.length ? 1 : 0;
 };
 
-const layout: Command = (source, options) => {
+const layout: Command = (source, options, print) => {
   const entries = [...(source.machine.layout?.entries.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
   const wanted = options.words[0];
   const shown = wanted ? entries.filter((e) => e.name.includes(wanted)) : entries;

@@ -2,6 +2,7 @@
 import { ElfError, LayoutError } from '../core/index.ts';
 import { COMMANDS } from './commands.ts';
 import { parseOptions, UsageError } from './options.ts';
+import { print } from './output.ts';
 import { openSource, SourceError } from './source.ts';
 
 const USAGE = `usage: ./vitrine x COMMAND [options]
@@ -37,7 +38,7 @@ async function main(): Promise<number> {
   }
   const command = Object.hasOwn(COMMANDS, options.command) ? COMMANDS[options.command] : undefined;
   if (!command) throw new UsageError(`no command "${options.command}"; see ./vitrine x --help`);
-  return command(openSource(options), options);
+  return command(openSource(options), options, print);
 }
 
 /* A reader that has seen enough (head, less) is no error. */

@@ -29,6 +29,9 @@ function displayWidth(text: string): number {
   return width;
 }
 
+/** Takes a command's answer, in one piece or in several. */
+export type Print = (text: string) => void;
+
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') || !text ? text : text + '\n');
 }

@@ -1,5 +1,6 @@
 /*
- * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--program NAME=FILE]... [--bench SECONDS]
+ * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--program NAME=FILE]...
+ * [--walks FILE] [--bootargs TEXT] [--bench SECONDS]
  *
  * Started by ./vitrine view beside the guest. It listens on 127.0.0.1 only, prints its address as one line of standard
  * output, and ends when it is told to; a guest that is off can still be looked at.
@@ -11,6 +12,8 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { FileMemory } from '../cli/memory.ts';
 import { Machine } from '../core/index.ts';
 import { PROTOCOL, type ClientMessage, type MachineState } from '../shared/protocol.ts';
+import type { WalkJson } from '../walks/prove.ts';
+import { answerQuery } from './ask.ts';
 import { bench } from './bench.ts';
 import { GuestConsole } from './console.ts';
 import { dumpMemoryTo, dumpRunning } from './dump.ts';
@@ -26,6 +29,8 @@ import { Watcher, type Look } from './watcher.ts';
 const SLOW_MS = 500;
 
 const LAST_WORDS_MS = 300;
+/** Queries of one page that wait for their answers. */
+const MOST_QUERIES = 8;
 /** The first line of a panic's report. */
 const PANIC = /^PANIC/m;
 
@@ -59,7 +64,7 @@ class Server {
 
   constructor(
     private readonly about: Description, private readonly watcher: Watcher, private readonly monitor: Monitor,
-    private readonly console: GuestConsole, private readonly dumps: string,
+    private readonly console: GuestConsole, private readonly dumps: string, private readonly walks: WalkJson[], private readonly bootargs: string | null,
   ) {
     console.onData = (data) => this.pages.forEach((page) => page.console(data));
     monitor.onEvent = (name) => {
@@ -105,7 +110,7 @@ class Server {
     page.onMessage = (message) => void this.obey(page, message);
     socket.on('close', () => this.pages.delete(page));
     const { kernel, size } = this.about;
-    page.send({ t: 'hello', protocol: PROTOCOL, kernel, ram: size, console: this.console.attached, timebase: this.watcher.machine.timebase });
+    page.send({ t: 'hello', protocol: PROTOCOL, kernel, ram: size, console: this.console.attached, timebase: this.watcher.machine.timebase, ...(this.bootargs !== null && { bootargs: this.bootargs }) });
     page.send({ t: 'machine', state: this.state, ...(this.why && { why: this.why }) });
     page.console(this.console.backlog());
     if (this.panicked) page.send({ t: 'dumped', ...this.panicked });
@@ -116,11 +121,29 @@ class Server {
     if (message.t === 'type') this.console.type(message.text);
     else if (message.t === 'catch') this.watcher.armed = message.catch;
     else if (message.t === 'dump') page.send({ t: 'dumped', ...(await this.dump()) });
+    else if (message.t === 'walks') page.send({ t: 'walks', walks: this.walks });
+    else if (message.t === 'ask') await this.answer(page, message.id, message.words);
     else if (message.t === 'machine' && message.do === 'stop') this.stop('user');
     else if (message.t === 'machine') this.monitor.run('cont').catch(() => {});
     else if (message.t === 'history') {
       const history = this.watcher.session.message();
       if (history) page.send(history);
+    }
+  }
+
+  private async answer(page: Page, id: number, words: string[]): Promise<void> {
+    if (page.queries >= MOST_QUERIES) {
+      page.send({ t: 'answer', id, text: null, error: 'too many queries at once' });
+      return;
+    }
+    page.queries++;
+    try {
+      page.send({ t: 'answer', id, ...(await answerQuery(this.watcher.machine, this.state !== 'running', words)) });
+    } catch (error) {
+      // A bug of the engine's, or memory that no table explains: this query has no answer, the next may have one.
+      page.send({ t: 'answer', id, text: null, error: error instanceof Error ? error.message : String(error) });
+    } finally {
+      page.queries--;
     }
   }
 
@@ -186,6 +209,11 @@ function listen(server: Server, port: number): Promise<string> {
   });
 }
 
+/** Written by ./vitrine walk --json; what is in it was checked there. */
+function readWalks(file: string | null): WalkJson[] {
+  return file === null ? [] : (JSON.parse(readFileSync(file, 'utf8')) as WalkJson[]);
+}
+
 async function main(): Promise<void> {
   const description = option('--machine');
   if (!description) throw new Error('usage: server --machine MACHINE.json');
@@ -200,7 +228,7 @@ async function main(): Promise<void> {
     await bench(watcher, console, monitor, Number(seconds));
     process.exit(0);
   }
-  const server = new Server(about, watcher, monitor, console, option('--dumps') ?? path.join(path.dirname(description), 'dumps'));
+  const server = new Server(about, watcher, monitor, console, option('--dumps') ?? path.join(path.dirname(description), 'dumps'), readWalks(option('--walks')), option('--bootargs'));
   process.stdout.write((await listen(server, Number(option('--port') ?? 0))) + '\n');
   await server.run();
 }

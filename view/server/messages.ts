@@ -4,6 +4,9 @@ import type { Catch, ClientMessage, Want } from '../shared/protocol.ts';
 
 /** The longest text that is typed at once: what is pasted. */
 const LONGEST = 64 * 1024;
+/** Words of a query, and letters of one. */
+const MOST_WORDS = 16;
+const LONGEST_WORD = 200;
 
 type Fields = Record<string, unknown>;
 
@@ -27,6 +30,10 @@ export function parseMessage(text: string): ClientMessage | null {
       return { t: 'history' };
     case 'dump':
       return { t: 'dump' };
+    case 'walks':
+      return { t: 'walks' };
+    case 'ask':
+      return isNumber(raw['id']) && isWords(raw['words']) ? { t: 'ask', id: raw['id'], words: raw['words'] } : null;
     case 'catch':
       return raw['catch'] === null ? { t: 'catch', catch: null } : parseCatch(raw['catch']);
     case 'want': {
@@ -68,6 +75,10 @@ function isNumber(value: unknown): value is number {
 
 function isNumberOrNull(value: unknown): value is number | null {
   return value === null || isNumber(value);
+}
+
+function isWords(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.length <= MOST_WORDS && value.every((word) => isText(word, LONGEST_WORD));
 }
 
 function isText(value: unknown, longest: number): value is string {

@@ -23,6 +23,8 @@ export class Page {
   private skipped = 0;
   private last = new Map<string, string>();
   private bytes = 0;
+  /** Questions of ./vitrine x that wait for their answers. */
+  queries = 0;
   onMessage: (message: ClientMessage) => void = () => {};
 
   constructor(private readonly socket: WebSocket, private readonly watcher: Watcher) {

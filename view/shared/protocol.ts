@@ -10,6 +10,7 @@
 import type {
   Access, Delta, Explanation, FaultHow, FrameInfo, LampState, Lang, Mode, TraceEvent, WalkResult,
 } from '../core/types.ts';
+import type { WalkJson } from '../walks/prove.ts';
 
 export const PROTOCOL = 1;
 
@@ -40,7 +41,11 @@ export type ClientMessage =
   | { t: 'machine'; do: 'stop' | 'cont' }
   | { t: 'catch'; catch: Catch | null }
   | { t: 'history' }
-  | { t: 'dump' };
+  | { t: 'dump' }
+  /** The guided walks there are. */
+  | { t: 'walks' }
+  /** A query of ./vitrine x, answered with that id. */
+  | { t: 'ask'; id: number; words: string[] };
 
 /** running; paused by us or by anybody; off: QEMU has ended, its last state is still shown. */
 export type MachineState = 'running' | 'paused' | 'off';
@@ -53,6 +58,8 @@ export interface Hello {
   console: boolean;
   /** Ticks of `time` a second. */
   timebase: number;
+  /** The kernel's arguments; absent when nobody told the server. */
+  bootargs?: string;
 }
 
 /** A fault (or another event) with what can be said of it when it happened. */
@@ -130,7 +137,10 @@ export type ServerMessage =
   | Tick
   | History
   | { t: 'machine'; state: MachineState; why?: 'catch' | 'user' | 'guest' }
-  | { t: 'dumped'; path: string; error: string };
+  | { t: 'dumped'; path: string; error: string }
+  | { t: 'walks'; walks: WalkJson[] }
+  /** What `x --json` prints, as text; null: `error` says why there is none. */
+  | { t: 'answer'; id: number; text: string | null; error: string };
 
 /**
  * JSON for what JSON lacks: 64-bit numbers and Infinity travel as {"$n": text}. No text of the guest's can be taken for

@@ -6,6 +6,7 @@ import { ViewContext, type View } from './context.ts';
 import { pageSize } from './format.ts';
 import { FilmView } from './film.tsx';
 import { FramesView } from './frames.tsx';
+import { GuideView } from './guide.tsx';
 import { LampView } from './lamp.tsx';
 import { formatLink, parseLink, VIEWS, type Place, type ViewName } from './link.ts';
 import type { Model } from './model.ts';
@@ -19,11 +20,12 @@ import { WalkView } from './walk.tsx';
 import { WORDS, type Words } from './words.ts';
 
 const SHOWN: Record<ViewName, ComponentType> = {
-  console: VitalsView, space: SpaceView, tree: TreeView, walk: WalkView, frames: FramesView, share: ShareView, film: FilmView, time: TimeView, lamp: LampView,
+  console: VitalsView, space: SpaceView, tree: TreeView, walk: WalkView, frames: FramesView, share: ShareView, film: FilmView, time: TimeView, guide: GuideView,
+  lamp: LampView,
 };
 
 /** Views that are about now, whatever instant was chosen. */
-const LIVE: readonly ViewName[] = ['walk', 'film', 'lamp'];
+const LIVE: readonly ViewName[] = ['walk', 'film', 'guide', 'lamp'];
 
 function usePlace(): [Place, (change: Partial<Place>) => void, boolean] {
   const home = navigator.language.startsWith('zh') ? 'zh-CN' : 'en';

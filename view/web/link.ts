@@ -5,7 +5,7 @@
  */
 import type { Access, Lang, Mode } from '../core/types.ts';
 
-export const VIEWS = ['console', 'space', 'tree', 'walk', 'frames', 'share', 'film', 'time', 'lamp'] as const;
+export const VIEWS = ['console', 'space', 'tree', 'walk', 'frames', 'share', 'film', 'time', 'guide', 'lamp'] as const;
 export type ViewName = (typeof VIEWS)[number];
 
 /** What all views are bound to. */
@@ -30,6 +30,9 @@ export interface Place {
   grow: 'up' | 'down';
   /** Which faults the film shows: a way (cow, zero, …), or empty. */
   how: string;
+  /** The guided walk, or empty: the list of them; and its step, from 1 on. */
+  walk: string;
+  step: number;
   /** Is the text beside the picture open? */
   text: boolean;
   lang: Lang;
@@ -37,7 +40,7 @@ export interface Place {
 
 export const HOME: Place = {
   view: 'console', pid: null, va: '', acc: 'r', mode: 'user', frame: null, table: '', peer: null, at: null, base: null,
-  grow: 'up', how: '', text: false, lang: 'en',
+  grow: 'up', how: '', walk: '', step: 1, text: false, lang: 'en',
 };
 
 /** The links that this page writes, and the newest that it reads. */
@@ -65,6 +68,8 @@ export function parseLink(hash: string, lang: Lang = 'en'): Link {
     base: whole(words.get('base')),
     grow: one(words.get('grow'), ['up', 'down'] as const, HOME.grow),
     how: /^[a-z-]{1,16}$/.test(words.get('how') ?? '') ? words.get('how')! : '',
+    walk: /^[a-z][a-z0-9-]{0,31}$/.test(words.get('walk') ?? '') ? words.get('walk')! : '',
+    step: whole(words.get('step')) || HOME.step,
     text: words.get('text') === '1',
     lang: one(words.get('lang'), ['en', 'zh-CN'] as const, lang),
   };
@@ -88,6 +93,8 @@ export function formatLink(place: Place): string {
   put('base', number(place.base));
   put('grow', place.grow);
   put('how', place.how);
+  put('walk', place.walk);
+  put('step', String(place.step));
   put('text', place.text ? '1' : null);
   words.set('lang', place.lang);
   return '#' + words.toString();

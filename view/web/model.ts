@@ -4,11 +4,13 @@
  */
 import { apply, reverseMap, snapshotFromJson, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { unpackEvent } from '../shared/film.ts';
+import type { WalkJson } from '../walks/prove.ts';
 import type { SessionFile } from '../shared/session.ts';
 import {
   decode, encode, PROTOCOL, type Catch, type ClientMessage, type Cost, type FilmEvent, type HartPlace, type Hello, type History, type MachineState,
   type ServerMessage, type SpaceAnswer, type Tick, type WalkAnswer, type Want,
 } from '../shared/protocol.ts';
+import { Taken, type Hands } from './taken.ts';
 
 /** Events of the film that a page keeps. */
 const FILM_KEPT = 20_000;
@@ -42,6 +44,11 @@ export class Model {
   private keys: Snapshot[] = [];
   private consoleWaiting: Uint8Array[] = [];
   private consoleSink: ((data: Uint8Array) => void) | null = null;
+  private consoleSettled: () => Promise<void> = () => Promise.resolve();
+  private ears = new Set<(text: string | null) => void>();
+  private decoder = new TextDecoder();
+  private queries = new Map<number, { resolve(text: string): void; reject(error: Error): void }>();
+  private lastQuery = 0;
 
   /** kept: there is no server, the session is all in the page. */
   connection: 'opening' | 'open' | 'lost' | 'kept' = 'opening';
@@ -67,6 +74,9 @@ export class Model {
   curve: Sample[] = [];
   armed: Catch | null = null;
   dumped: { path: string; error: string } | null = null;
+  /** The guided walks: null until the guide asked for them; and the one that is being taken, for there is one console. */
+  walks: WalkJson[] | null = null;
+  taken: Taken | null = null;
   /** Host time of the last change of each frame, by its place in the table. */
   changedAt = new Float64Array(0);
   /** The states before: null until the time view asked for them. */
@@ -82,6 +92,9 @@ export class Model {
     };
     socket.onclose = () => {
       this.connection = 'lost';
+      this.machineGone();
+      for (const query of this.queries.values()) query.reject(new Error('the connection is gone'));
+      this.queries.clear();
       this.notify();
     };
     this.socket = socket;
@@ -112,8 +125,9 @@ export class Model {
   }
 
   /** Console output goes to one place; what came before it was there is handed over. */
-  attachConsole(sink: (data: Uint8Array) => void): void {
+  attachConsole(sink: (data: Uint8Array) => void, settled: () => Promise<void>): void {
     this.consoleSink = sink;
+    this.consoleSettled = settled;
     for (const data of this.consoleWaiting.splice(0)) sink(data);
   }
 
@@ -136,6 +150,51 @@ export class Model {
 
   askHistory(): void {
     if (!this.history) this.send({ t: 'history' });
+  }
+
+  askWalks(): void {
+    if (!this.walks) this.send({ t: 'walks' });
+  }
+
+  /** Begins a walk, in place of the one before. */
+  begin(walk: WalkJson): Taken {
+    this.taken = new Taken(walk, this.hands());
+    this.notify();
+    return this.taken;
+  }
+
+  /** What a walk may do with the machine. */
+  private hands(): Hands {
+    return {
+      type: (text) => this.send({ t: 'type', text }),
+      ask: (words) => this.ask(words),
+      listen: (sink) => {
+        this.ears.add(sink);
+        return () => this.ears.delete(sink);
+      },
+      settled: () => this.consoleSettled(),
+      changed: () => this.notify(),
+    };
+  }
+
+  private ask(words: string[]): Promise<string> {
+    if (this.connection !== 'open') return Promise.reject(new Error('the connection is gone'));
+    const id = ++this.lastQuery;
+    return new Promise((resolve, reject) => {
+      this.queries.set(id, { resolve, reject });
+      this.send({ t: 'ask', id, words });
+    });
+  }
+
+  private takeAnswer(id: number, text: string | null, error: string): void {
+    const query = this.queries.get(id);
+    this.queries.delete(id);
+    if (text === null) query?.reject(new Error(error));
+    else query?.resolve(text);
+  }
+
+  private machineGone(): void {
+    this.ears.forEach((sink) => sink(null));
   }
 
   /** The state to show: now, or an instant of the past. */
@@ -201,6 +260,8 @@ export class Model {
       const bytes = new Uint8Array(data);
       if (this.consoleSink) this.consoleSink(bytes);
       else this.consoleWaiting.push(bytes);
+      const text = this.decoder.decode(bytes, { stream: true });
+      this.ears.forEach((sink) => sink(text));
       return;
     }
     const message = decode<ServerMessage>(data);
@@ -212,7 +273,10 @@ export class Model {
       this.machine = message.state;
       this.why = message.why ?? '';
       if (this.why === 'catch') this.armed = null;
+      if (this.machine === 'off') this.machineGone();
     } else if (message.t === 'history') this.takeHistory(message);
+    else if (message.t === 'walks') this.walks = message.walks;
+    else if (message.t === 'answer') this.takeAnswer(message.id, message.text, message.error);
     else this.dumped = message;
     this.notify();
   }

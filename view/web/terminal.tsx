@@ -24,7 +24,7 @@ export function Terminal({ model, label, large }: { model: Model; label: string;
     });
     term.open(place.current!);
     term.onData((text) => model.send({ t: 'type', text }));
-    model.attachConsole((data) => term.write(data));
+    model.attachConsole((data) => term.write(data), () => new Promise((resolve) => term.write('', resolve)));
     const recolour = () => {
       term.options.theme = dark.matches ? DARK : LIGHT;
     };

@@ -6,7 +6,7 @@ const en = {
   tagline: 'a machine whose memory you can see',
   views: {
     console: 'Vitals', space: 'Address space', tree: 'Page tables', walk: 'Translation', frames: 'Frames', share: 'Sharing',
-    film: 'Faults', time: 'Time', lamp: 'Lamp',
+    film: 'Faults', time: 'Time', guide: 'Walks', lamp: 'Lamp',
   } as Record<ViewName, string>,
   viewsLabel: 'Views', processes: 'Processes', terminal: 'Console of the guest', language: 'Language', asText: 'As text',
   copy: 'Copy', copied: 'Copied', kernel: 'the kernel', none: 'none', now: 'now', yes: 'yes', no: 'no',
@@ -106,6 +106,24 @@ const en = {
     help: 'Every look at the machine is kept as the difference from the one before. Go back with the slider; all views follow.', seconds: (s: string) => `${s} s`, changes: 'What changed', loading: 'Fetching the session…',
     ago: (s: string) => `${s} s ago`, more: (n: number) => `…and ${n} more`, dumpHelp: 'All of RAM and the registers as an ELF core file: ./vitrine x and gdb open it.', older: 'Earlier', newer: 'Later',
   },
+  guide: {
+    title: 'Guided walks', help: 'Each takes one idea and lets the machine answer for it: predict, do, see, prove.', noWalks: 'This server has no walks.',
+    unknown: (name: string) => `No walk is called ${name}.`, steps: (n: number) => `${n} steps`, otherShort: 'wants another machine', back: '← All walks',
+    kept: 'A walk needs the machine itself: ./vitrine view, or ./vitrine walk NAME.',
+    step: (n: number, total: number) => `Step ${n} of ${total}`, predict: 'Predict first', answer: 'The answer', show: 'Show the answer',
+    doIt: (text: string) => `Type into the guest: ${text}`, enterKey: 'Enter', look: 'Look', waiting: (wait: string) => `Waiting for the guest to say “${wait}”…`,
+    asking: 'Asking the engine…', said: 'The guest says', see: 'What the engine answers', more: (n: number) => `… and ${n} characters more`,
+    verdict: 'The proof', holds: 'It holds', fails: 'It does not hold', astray: 'The walk cannot go on.',
+    astrayWhy: {
+      late: (text: string) => `The guest did not print “${text}” in time.`, gone: (text: string) => `The machine is gone; “${text}” will not come.`,
+      panic: (text: string) => `The kernel panicked: ${text}`, engine: (text: string) => `The engine has no answer to ${text}`,
+    },
+    next: 'Next', previous: 'Previous', again: 'Begin again', end: 'Let the program end (Enter)', why: 'What is seen, and why a real kernel does so',
+    first: (n: number) => `Take step ${n} first.`, afresh: 'Begin again: the step before went astray.', busy: 'A step is being taken.', stands: 'The machine does not run.',
+    machine: 'The machine', wants: 'The walk wants at least', runs: 'This machine has', harts: (n: number) => (n === 1 ? '1 hart' : `${n} harts`), noArguments: 'no kernel arguments',
+    other: (why: string) => `This is another machine than the walk wants: ${why}. The step can be taken all the same; see what the proof says then.`, and: '; ',
+    small: 'it has less memory', lacks: (words: string) => `it was booted without ${words}`, has: (words: string) => `it was booted with ${words}`, forIt: 'The machine that it wants',
+  },
   lamp: {
     title: 'Invariants', greenLong: 'Nothing is broken. The lamp compares page tables, frame owners and counters at every look.', redLong: (n: number) => (n === 1 ? 'An invariant is broken:' : `${n} invariants are broken:`), looks: 'looks', show: 'Show',
     help: 'A finding must be there in several looks in a row, since the machine works while it is read.',
@@ -116,7 +134,7 @@ export type Words = typeof en;
 
 const zh: Words = {
   tagline: '内存看得见的机器',
-  views: { console: '概况', space: '地址空间', tree: '页表', walk: '地址转换', frames: '页框', share: '共享', film: '缺页', time: '时间', lamp: '指示灯' },
+  views: { console: '概况', space: '地址空间', tree: '页表', walk: '地址转换', frames: '页框', share: '共享', film: '缺页', time: '时间', guide: '导览', lamp: '指示灯' },
   viewsLabel: '视图', processes: '进程', terminal: '客户机控制台', language: '语言', asText: '文字版',
   copy: '复制', copied: '已复制', kernel: '内核', none: '无', now: '现在', yes: '是', no: '否',
   states: { running: '运行中', paused: '已暂停', off: '已关机' },
@@ -212,6 +230,24 @@ const zh: Words = {
     dump: '写出转储', dumped: (path) => `已写入：${path}`, dumpFailed: (why) => `转储失败：${why}`, kept: (n, t) => `${t} 内的 ${n} 个时刻`, freeFrames: '空闲页框',
     help: '每次观察都保存为与上一次的差异。用滑块回到过去，所有视图都会跟随。', seconds: (s) => `${s} 秒`, changes: '变化', loading: '正在取会话…',
     ago: (s) => `${s} 秒前`, more: (n) => `…还有 ${n} 条`, dumpHelp: '全部内存和寄存器，ELF core 文件：./vitrine x 和 gdb 可以打开。', older: '更早', newer: '更晚',
+  },
+  guide: {
+    title: '导览', help: '每条导览讲一个想法，让机器自己来回答：先猜，再做，再看，再证明。', noWalks: '这个服务器没有导览。',
+    unknown: (name) => `没有叫 ${name} 的导览。`, steps: (n) => `${n} 步`, otherShort: '需要另一台机器', back: '← 全部导览',
+    kept: '导览需要机器本身：./vitrine view，或 ./vitrine walk NAME。',
+    step: (n, total) => `第 ${n} 步，共 ${total} 步`, predict: '先猜一猜', answer: '答案', show: '显示答案',
+    doIt: (text) => `在客户机里输入：${text}`, enterKey: '回车', look: '看一看', waiting: (wait) => `正在等客户机说“${wait}”…`,
+    asking: '正在询问引擎…', said: '客户机说', see: '引擎的回答', more: (n) => `……还有 ${n} 个字符`,
+    verdict: '证明', holds: '成立', fails: '不成立', astray: '走不下去了。',
+    astrayWhy: {
+      late: (text) => `客户机没有及时打印“${text}”。`, gone: (text) => `机器不在了，“${text}”不会出现。`,
+      panic: (text) => `内核崩溃：${text}`, engine: (text) => `引擎没有回答：${text}`,
+    },
+    next: '下一步', previous: '上一步', again: '重新开始', end: '让程序结束（回车）', why: '看到了什么，真正的内核为什么这样做',
+    first: (n) => `请先走第 ${n} 步。`, afresh: '请重新开始：前一步没有走通。', busy: '正在走一步。', stands: '机器没有运行。',
+    machine: '机器', wants: '导览至少需要', runs: '这台机器有', harts: (n) => `${n} 个 hart`, noArguments: '没有内核参数',
+    other: (why) => `这不是导览需要的机器：${why}。这一步仍然可以走，看看证明会怎么说。`, and: '；',
+    small: '内存较少', lacks: (words) => `启动时没有 ${words}`, has: (words) => `启动时有 ${words}`, forIt: '它需要的机器',
   },
   lamp: {
     title: '不变量', greenLong: '没有被破坏的。每次观察都会核对页表、页框所有者和计数器。', redLong: (n) => `${n} 项不变量被破坏：`, looks: '次观察', show: '查看',

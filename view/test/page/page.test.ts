@@ -195,6 +195,17 @@ test('every view has its text, in both languages', LIMIT, async () => {
     }
 });
 
+test('a guided walk (view.walks takes them all)', LIMIT, async () => {
+  for (let step = 1; step <= 5; step++) {
+    await visitor.go({ view: 'guide', walk: 'cow', step });
+    await visitor.page.locator('[data-do=take]:not([disabled])').click();
+    await visitor.page.waitForSelector('[data-verdict=holds]');
+    if (step === 2) await visitor.picture('guide');
+  }
+  await visitor.page.locator('[data-do=end]').click();
+  await visitor.console(/^written-too.*\n[^]*#$/m);
+});
+
 test('the machine stops at the next copy on write, and goes on', LIMIT, async () => {
   await visitor.go({ view: 'film' });
   await visitor.page.locator('[data-do=catch]').click();

@@ -41,7 +41,8 @@ test('two servers have two tokens', () => assert.notEqual(new Guard(1).token, ne
 const WANT = { lang: 'zh-CN', state: true, walk: { pid: 3, expr: 'heap', access: 'w', mode: 'kernel' }, frame: 5, space: 3, harts: true };
 const MESSAGES = [
   { t: 'want', want: WANT }, { t: 'want', want: { ...WANT, walk: null, frame: null } }, { t: 'ack', n: 1 }, { t: 'type', text: '你好' }, { t: 'machine', do: 'stop' },
-  { t: 'catch', catch: null }, { t: 'catch', catch: { how: 'cow', pid: 3 } }, { t: 'history' }, { t: 'dump' },
+  { t: 'catch', catch: null }, { t: 'catch', catch: { how: 'cow', pid: 3 } }, { t: 'history' }, { t: 'dump' }, { t: 'walks' },
+  { t: 'ask', id: 1, words: ['walk', '3', '0x4000', '--access', 'w'] },
 ];
 for (const message of MESSAGES) test(`message ${JSON.stringify(message)}`, () => assert.deepEqual(parseMessage(JSON.stringify(message)), message));
 
@@ -49,6 +50,8 @@ const WRONG: unknown[] = [
   null, 7, [], {}, { t: 'quit' }, { t: 'ack' }, { t: 'ack', n: -1 }, { t: 'type', text: 7 }, { t: 'type', text: 'x'.repeat(65537) }, { t: 'machine', do: 'quit' }, { t: 'want' },
   { t: 'catch' }, { t: 'catch', catch: { how: 7, pid: null } }, { t: 'want', want: { ...WANT, state: 1 } }, { t: 'want', want: { ...WANT, frame: 1.5 } }, { t: 'want', want: { ...WANT, harts: 1 } }, { t: 'want', want: { ...WANT, space: 'x' } },
   { t: 'want', want: { ...WANT, walk: { ...WANT.walk, pid: {} } } }, { t: 'want', want: { ...WANT, walk: { ...WANT.walk, access: 'q' } } },
+  { t: 'ask', words: ['ps'] }, { t: 'ask', id: 1 }, { t: 'ask', id: 1, words: [] }, { t: 'ask', id: 1, words: 'ps' }, { t: 'ask', id: 1, words: [7] }, { t: 'ask', id: 1, words: ['x'.repeat(201)] },
+  { t: 'ask', id: 1, words: Array(17).fill('ps') },
   { t: 'want', want: { ...WANT, walk: { ...WANT.walk, expr: 'x'.repeat(201) } } }, { t: 'want', want: { ...WANT, walk: undefined } },
 ];
 for (const message of WRONG) test(`no message: ${JSON.stringify(message)?.slice(0, 100)}`, () => assert.equal(parseMessage(JSON.stringify(message) ?? ''), null));

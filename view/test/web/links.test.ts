@@ -14,6 +14,9 @@ const GOLDEN: [link: string, place: Partial<Place>, written: string][] = [
   ['#v=1&view=film&how=cow', { view: 'film', how: 'cow' }, '#v=1&view=film&how=cow&lang=en'],
   ['#v=1&view=time&at=120&base=7', { view: 'time', at: 120, base: 7 }, '#v=1&view=time&at=120&base=7&lang=en'],
   ['#v=1&view=space&pid=1&grow=down', { view: 'space', pid: 1, grow: 'down' }, '#v=1&view=space&pid=1&grow=down&lang=en'],
+  ['#v=1&view=guide&walk=cow&step=2', { view: 'guide', walk: 'cow', step: 2 }, '#v=1&view=guide&walk=cow&step=2&lang=en'],
+  ['#v=1&view=guide&walk=lazy&step=1&lang=zh-CN', { view: 'guide', walk: 'lazy', lang: 'zh-CN' }, '#v=1&view=guide&walk=lazy&lang=zh-CN'],
+  ['#v=1&view=guide', { view: 'guide' }, '#v=1&view=guide&lang=en'],
   ['#v=1&view=lamp&lang=zh-CN', { view: 'lamp', lang: 'zh-CN' }, '#v=1&view=lamp&lang=zh-CN'],
 ];
 
@@ -27,7 +30,7 @@ for (const [link, place, written] of GOLDEN) {
 }
 
 test('what cannot be understood is left out, and the rest works', () => {
-  const wrong = '#v=1&view=nowhere&pid=-3&acc=q&mode=root&frame=80000000&table=0.512&at=1e9&lang=xx&how=%3Cscript%3E&grow=sideways&va=0x1000';
+  const wrong = '#v=1&view=nowhere&pid=-3&acc=q&mode=root&frame=80000000&table=0.512&at=1e9&lang=xx&how=%3Cscript%3E&grow=sideways&va=0x1000&walk=..%2Fcow&step=0';
   assert.deepEqual(parseLink(wrong), { place: { ...HOME, va: '0x1000' }, known: true });
   assert.deepEqual(parseLink('#&&&=%%%'), { place: HOME, known: true });
   assert.equal(parseLink('#va=' + 'x'.repeat(201)).place.va, '');
