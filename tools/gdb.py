@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machine  # noqa: E402
+import watch  # noqa: E402
 
 SCRIPT = """# Written by tools/gdb.py at every start.
 set confirm off
@@ -28,7 +29,7 @@ directory {top}
 source {top}/tools/gdb/vitrine.py
 target remote {socket}
 """
-ATTACHED = """printf "\\nVitrine: harts are threads (info threads). Commands: pt [PID], walk ADDR, procs, frame ADDR, bt.\\n"
+ATTACHED = """printf "\\nVitrine: harts are threads (info threads). Commands: pt [PID], walk ADDR, procs, frame ADDR, bt; vx COMMAND: ./vitrine x.\\n"
 printf "For example: break kernel_main, continue. The console is in {log}\\n"
 printf "When user code was stopped, gdb reads kernel variables after: set $priv = 1 (0 again before continue).\\n"
 printf "With isolate=1 that table lacks the kernel: the commands above find it, print does not.\\n\\n"
@@ -87,15 +88,22 @@ def attach(args, kernel, place, log):
         line += ["-ex", text]
     if args.batch:
         line.append("-batch")
+    environment = dict(os.environ, VITRINE_PROGRAM=os.path.join(machine.TOP, "vitrine"), VITRINE_MACHINE=description(place))
     # Ctrl-C is for gdb, which stops the machine with it; it must not end this launcher.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(line + [kernel], preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
+        return subprocess.run(line + [kernel], env=environment,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def serve(args, kernel, place, console):
+def description(place):
+    """Of the machine, for vx and ./vitrine x --machine."""
+    return os.path.join(place, "machine.json")
+
+
+def serve(args, kernel, place, console, watched):
     """Starts QEMU with all harts stopped; returns its process when gdb can attach."""
     disk = machine.Disk(args.disk or machine.image_path(args.image), keep=bool(args.disk))
     path = socket_path(place)
@@ -103,7 +111,7 @@ def serve(args, kernel, place, console):
         os.unlink(path)
     words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
     line = machine.command(kernel, disk, args.harts, args.mem, " ".join(words),
-                           extra=["-S", "-gdb", "unix:%s,server=on,wait=off" % path] + console)
+                           extra=["-S", "-gdb", "unix:%s,server=on,wait=off" % path] + watched.ram_arguments() + console)
     inherit = {} if "stdio,id=con,mux=on,signal=off" in console else {"stdin": subprocess.DEVNULL, "start_new_session": True}
     process = subprocess.Popen(line, preexec_fn=machine.die_with_parent, **inherit)
     for _ in range(200):
@@ -112,6 +120,7 @@ def serve(args, kernel, place, console):
         time.sleep(0.05)
     if process.poll() is not None:
         raise machine.Problem("QEMU ended with status %d" % process.returncode)
+    watched.announce(process)
     return process
 
 
@@ -125,7 +134,7 @@ def build(args):
 
 def main(argv):
     args = parse(argv)
-    process = place = None
+    process = place = watched = None
     try:
         build(args)
         place = find_place(args)
@@ -134,14 +143,15 @@ def main(argv):
             if not os.path.exists(socket_path(place)):
                 raise machine.Problem("no machine waits for gdb: start one with make qemu-gdb in another terminal")
             return attach(args, kernel, place, None)
+        watched = watch.Watched(args.mem, kernel, description(place))
         if args.serve:
             print("Vitrine waits for gdb: in another terminal, make gdb. To leave: Ctrl-A and then x.", flush=True)
             console = ["-display", "none", "-chardev", "stdio,id=con,mux=on,signal=off", "-serial", "chardev:con",
                        "-mon", "chardev=con"]
-            process = serve(args, kernel, place, console)
+            process = serve(args, kernel, place, console, watched)
             return process.wait()
         log = os.path.join(machine.run_directory(), "gdb-console.log")
-        process = serve(args, kernel, place, ["-display", "none", "-monitor", "none", "-serial", "file:" + log])
+        process = serve(args, kernel, place, ["-display", "none", "-monitor", "none", "-serial", "file:" + log], watched)
         return attach(args, kernel, place, log)
     except machine.Problem as problem:
         sys.stderr.write("vitrine: %s\n" % problem)
@@ -153,6 +163,8 @@ def main(argv):
             machine.stop(process)
             if os.path.exists(socket_path(place)):
                 os.unlink(socket_path(place))
+        if watched:
+            watched.close()
         if place and not (args.serve or args.attach):
             shutil.rmtree(place, ignore_errors=True)
 

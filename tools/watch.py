@@ -57,9 +57,12 @@ class Watched:
         return os.path.join(self.sockets, name)
 
     def arguments(self):
+        return self.ram_arguments() + ["-gdb", "unix:%s,server=on,wait=off" % quote(self.socket("gdb"))]
+
+    def ram_arguments(self):
+        """Without a gdb stub: whoever starts the machine has one of his own."""
         return ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (self.size, quote(self.ram)),
-                "-machine", "memory-backend=ram"] + monitor("qmp", self.socket("qmp")) + [
-                "-gdb", "unix:%s,server=on,wait=off" % quote(self.socket("gdb"))]
+                "-machine", "memory-backend=ram"] + monitor("qmp", self.socket("qmp"))
 
     def viewer_arguments(self):
         """The viewer's own monitor, which it keeps, and the console. QEMU waits for the console's reader: no line is lost."""

@@ -124,6 +124,10 @@ def with_shell(console, gdb, harts, mode, isolate):
     if not shell:
         raise Failed("procs shows no sh: %r" % processes)
     check_threads(gdb, harts)
+    if shutil.which("node"):
+        gdb.ask("vx ps", r"^ *{0} .*\bsh$".format(shell.group(1)))
+        gdb.ask("vx walk 1 0x10000 --access x", r"0x10000 is physical address 0x8")
+        gdb.ask("vx nothing", "vitrine x: ")
     gdb.ask("thread 1")
     gdb.ask("pt 99999", "no process 99999")
     if not gdb.ask("pt 1").startswith("page table 0x"):

@@ -1,11 +1,14 @@
-"""gdb commands that know the kernel: pt [PID], walk ADDR, procs, frame ADDR; bt names the code that runs before
+"""gdb commands that know the kernel: pt [PID], walk ADDR, procs, frame ADDR, vx COMMAND; bt names the code that runs before
 paging. Loaded by ./vitrine gdb. With isolate=1 they work wherever the machine was stopped, on either of a process's two tables.
 
 They read the machine (satp, page tables in physical memory) and the kernel's structures by the names in its debug
 information, and change neither.
 """
 import contextlib
+import os
+import re
 import struct
+import subprocess
 
 import gdb
 from gdb.FrameDecorator import FrameDecorator
@@ -390,6 +393,32 @@ class Frame(gdb.Command):
             print("physical 0x%x is not RAM that the kernel has metadata for" % pa)
 
 
+class Engine(gdb.Command):
+    """vx COMMAND ...: what ./vitrine x says of this machine, or of the core file that gdb has open. vx --help lists the commands."""
+
+    def __init__(self):
+        super().__init__("vx", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        source = self.source()
+        program = os.environ.get("VITRINE_PROGRAM")
+        if not program:
+            raise gdb.GdbError("vx is for gdb as ./vitrine gdb starts it")
+        done = subprocess.run([program, "x"] + gdb.string_to_argv(argument) + source, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+        gdb.write(done.stdout)
+
+    @staticmethod
+    def source():
+        core = re.search(r"core dump file:\s+`([^']+)'", gdb.execute("info files", to_string=True))
+        if core:
+            return ["--dump", core.group(1), "--elf", gdb.current_progspace().filename]
+        described = os.environ.get("VITRINE_MACHINE", "")
+        if not os.path.exists(described):
+            raise gdb.GdbError("vx looks at machines that ./vitrine gdb has started, and at dumps")
+        return ["--machine", described]
+
+
 class Named(FrameDecorator):
     """With a filter in place, bt leaves an unknown name empty; this gives it gdb's usual form."""
 
@@ -436,5 +465,5 @@ class Before:
 
 
 Before()
-for command in (PageTable, Walk, Processes, Frame):
+for command in (PageTable, Walk, Processes, Frame, Engine):
     command()
