@@ -8,8 +8,10 @@ import { encode, type ClientMessage, type ServerMessage, type SpaceAnswer, type 
 import { parseMessage } from './messages.ts';
 import type { Look, Watcher } from './watcher.ts';
 
-/** Events in one tick; the rest come with the next ones. */
+/** Events in one tick, as far as its bytes allow, and a few in any case; the rest come with the next ones. */
 const EVENTS_A_TICK = 120;
+const EVENTS_AT_LEAST = 10;
+const BYTES_A_TICK = 18_000;
 /** Console output that waits for a slow page before the machine's console is held up. */
 const CONSOLE_WAITING = 4 << 20;
 
@@ -55,7 +57,8 @@ export class Page {
   /** Sends what is new since the last tick, unless the page still works on that one. */
   tick(look: Look): void {
     if (this.unanswered || !this.want.state) return;
-    const parts = [...this.stateParts(look), ...this.eventParts(), ...this.answerParts(look.now)];
+    const parts = [...this.stateParts(look), ...this.answerParts(look.now)];
+    parts.push(...this.eventParts(BYTES_A_TICK - parts.reduce((sum, part) => sum + part.length, 0)));
     if (!parts.length) return;
     this.number++;
     parts.push(`"cost":${JSON.stringify(this.watcher.cost(this.bytes))}`, `"n":${this.number}`, '"t":"tick"');
@@ -92,16 +95,23 @@ export class Page {
     return [`"delta":${text}`];
   }
 
-  private eventParts(): string[] {
+  /** room: bytes that the events may have. */
+  private eventParts(room: number): string[] {
     const { watcher } = this;
     if (this.nextEvent < watcher.eventsBefore) {
       this.skipped += watcher.eventsBefore - this.nextEvent;
       this.nextEvent = watcher.eventsBefore;
     }
     const from = this.nextEvent - watcher.eventsBefore;
-    const events = watcher.events.slice(from, from + EVENTS_A_TICK);
+    const events: string[] = [];
+    for (const event of watcher.events.slice(from, from + EVENTS_A_TICK)) {
+      const text = JSON.stringify(event);
+      room -= text.length;
+      if (room < 0 && events.length >= EVENTS_AT_LEAST) break;
+      events.push(text);
+    }
     this.nextEvent += events.length;
-    const parts = events.length ? [`"events":${JSON.stringify(events)}`] : [];
+    const parts = events.length ? [`"events":[${events.join(',')}]`] : [];
     return [...parts, ...this.changed('lost', watcher.lost + this.skipped), ...this.changed('faultsPerSecond', watcher.faultsPerSecond())];
   }
 
