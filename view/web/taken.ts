@@ -15,6 +15,7 @@ const PANIC = /^(.*PANIC.*)\n/m;
 /** Of the console, what is enough to find a line in. */
 const HEARD_KEPT = 1 << 16;
 export const PATIENCE_MS = 60_000;
+const INTERRUPT_AGAIN_MS = 10_000;
 
 export interface Hands {
   type(text: string): void;
@@ -114,7 +115,9 @@ export class Taken {
       if (what !== ENTER) {
         // A program of an earlier walk may still stand there and wait for Enter.
         heard.type(INTERRUPT);
-        await heard.until((text) => (PROMPT.test(text) ? text : null), '#');
+        // One that is just being started may not hear the first.
+        const again = setInterval(() => heard.type(INTERRUPT), INTERRUPT_AGAIN_MS);
+        await heard.until((text) => (PROMPT.test(text) ? text : null), '#').finally(() => clearInterval(again));
         // The shell asks the terminal where its cursor is: the answer is to be there before the command, not in its input.
         await this.hands.settled();
       }
