@@ -17,7 +17,7 @@ from . import core
 from .core import TOP, Failed, Test
 
 FOLDER = os.path.join(TOP, "tests/mutants")
-COPIED = ("kernel", "tests")
+COPIED = ("kernel", "tests", "tools", "view")  # what the drivers of host tests import, too
 WORKERS = int(os.environ.get("TEST_JOBS", "2"))
 LIMIT = 400  # seconds for one test of one mutant, its compilation included
 
