@@ -58,7 +58,7 @@ noreturn void kernel_main(void)
 	ram_find();               /* before anything allocates */
 	paging_init();            /* the final kernel table: from here on, W^X and guard pages */
 	mm_init();                /* frames, slabs: kmalloc works */
-	trace_start_hart(this_hart());
+	trace_start_hart(this_hart()); /* from here on, what happens is in the ring */
 	paging_freeze();          /* process tables may now copy the kernel half */
 	machine_init(&boot_fdt);  /* an exit status for a panic */
 	proc_init();              /* this context becomes a task: sleeping locks work */

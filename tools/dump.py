@@ -139,6 +139,9 @@ def write(ram_path, base, kernel_path, output):
     try:
         copy_sparse(ram.file.fileno(), target, ram_at, ram.size)
         os.pwrite(target, head + note, 0)
+        os.replace(draft, output)
+    except OSError:
+        os.unlink(draft)
+        raise
     finally:
         os.close(target)
-    os.replace(draft, output)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """./vitrine record: a session on one hart, kept so that ./vitrine replay runs it again to the instruction."""
 import argparse
+import contextlib
 import datetime
 import os
 import select
@@ -71,8 +72,11 @@ class Keeper:
 
     def end(self):
         if self.process:
-            self.process.stdin.close()
-            self.process.wait(60)
+            # Whatever becomes of it, the recording itself is not lost.
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self.process.stdin.close()
+                self.process.wait(60)
+            machine.stop(self.process)
 
 
 class Recorder:

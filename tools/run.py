@@ -326,7 +326,11 @@ def run_terminal(line, timeout, watched):
 
 
 def keep_dump(watched, path):
-    dump.write(watched.ram, watch.RAM_BASE, watched.kernel, path)
+    try:
+        dump.write(watched.ram, watch.RAM_BASE, watched.kernel, path)
+    except (OSError, machine.Problem) as problem:  # the guest's own end is what counts
+        sys.stderr.write("vitrine: the machine's memory could not be kept: %s\n" % problem)
+        return
     sys.stderr.write("vitrine: the machine's memory is kept in %s: ./vitrine x --dump %s check; gdb-multiarch %s %s\n" % (
         path, path, os.path.relpath(watched.kernel), path))
 
