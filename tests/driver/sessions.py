@@ -111,6 +111,9 @@ def as_a_page(test, members):
     kinds = {event[3] for event in session["events"]}
     if not {"fault", "fork", "exec", "exit"} <= kinds or "<exec>" not in session["console"]:
         raise Failed("events of kinds %s" % sorted(kinds))
+    lines = {event[18] for event in session["events"] if len(event) > 18}
+    if not any(re.fullmatch(r"[\w/]+\.[cS]:[1-9]\d*", line) for line in lines):
+        raise Failed("source lines of events: %s" % sorted(lines))
     if re.search(r"""(src|href)=["']?https?:""", text):
         raise Failed("the page loads something from elsewhere")
     without = session_path(test) + ".without"

@@ -1,6 +1,6 @@
 /*
- * Keeps what there is to see of a machine, for later: node keep.cjs --machine MACHINE.json --out FILE looks at it until its standard
- * input ends, then writes the session. node keep.cjs --page SESSION --console FILE --out FILE.html makes a page of it that needs no server.
+ * Keeps what there is to see of a machine, for later: node keep.cjs --machine MACHINE.json [--elf KERNEL] [--program PATH=FILE]...
+ * --out FILE looks at it until its standard input ends, then writes the session. node keep.cjs --page SESSION --console FILE --out FILE.html makes a page of it that needs no server.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { FileMemory } from '../cli/memory.ts';
@@ -19,11 +19,15 @@ function option(name: string): string {
   return at < 0 ? '' : process.argv[at + 1] ?? '';
 }
 
+function options(name: string): string[] {
+  return process.argv.flatMap((word, i) => (word === name && process.argv[i + 1] !== undefined ? [process.argv[i + 1]!] : []));
+}
+
 async function keep(description: string, out: string): Promise<void> {
   const about = JSON.parse(readFileSync(description, 'utf8')) as { ram: string; base: number; size: number; kernel: string };
   const ram = new FileMemory(about.ram, about.base, about.size);
-  const machine = new Machine(ram, { kernel: readFileSync(about.kernel) });
-  const watcher = new Watcher(machine, ram, new Programs([]), EVENTS_KEPT);
+  const machine = new Machine(ram, { kernel: readFileSync(option('--elf') || about.kernel) });
+  const watcher = new Watcher(machine, ram, new Programs(options('--program')), EVENTS_KEPT);
   let ended = false;
   process.stdin.on('end', () => (ended = true)).resume();
   while (!ended) {

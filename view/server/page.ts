@@ -147,7 +147,7 @@ export class Page {
     const root = as ? rootOf(as, asked.mode) : now.kernelRoot;
     answer.result = walk(machine.memory, root, now.levels, found.va, { access: asked.access, mode: asked.mode });
     answer.words = explainWalk(answer.result, this.want.lang, as);
-    answer.where = found.va >> 63n ? machine.symbols?.describe(found.va) ?? '' : as ? explainAddress(as, found.va, this.want.lang) : '';
+    answer.where = found.va >> 63n ? `${machine.symbols?.describe(found.va) ?? ''} ${machine.lineOf(found.va)}`.trim() : as ? explainAddress(as, found.va, this.want.lang) : '';
     return answer;
   }
 

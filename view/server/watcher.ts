@@ -62,8 +62,7 @@ export class Watcher {
     this.rings ??= new RingReader(this.machine, { from: 'oldest' });
     const now = takeSnapshot(this.machine, { paused, at: Date.now() });
     this.now = now;
-    this.film.learn(now);
-    this.readEvents();
+    this.readEvents(now);
     const delta = before ? diff(before, now) : null;
     const deltaText = delta ? encode(delta) : '';
     if (delta) this.session.add(delta, deltaText.length);
@@ -101,16 +100,15 @@ export class Watcher {
     return this.reverse;
   }
 
-  private readEvents(): void {
+  private readEvents(now: Snapshot): void {
     const batch = this.rings!.read();
     this.lost = batch.lostTotal;
     let faults = 0;
-    for (const event of batch.events) {
-      const told = this.film.describe(event);
-      this.events.push(packEvent(told));
+    for (const event of this.film.take(batch, now)) {
+      this.events.push(packEvent(event));
       if (event.kind !== 'fault') continue;
       faults++;
-      if (this.armed && event.faultHow === this.armed.how && (this.armed.pid === null || this.armed.pid === told.pid)) {
+      if (this.armed && event.faultHow === this.armed.how && (this.armed.pid === null || this.armed.pid === event.pid)) {
         this.armed = null;
         this.onCaught();
       }

@@ -68,6 +68,8 @@ export interface FilmEvent extends TraceEvent {
   name: string;
   /** Function of the pc, or empty. */
   symbol: string;
+  /** Its source line, "user/init.c:45", or empty. */
+  line: string;
 }
 
 /** The members of a FilmEvent in the order of PACKED; addresses as hexadecimal without 0x. */
@@ -90,7 +92,7 @@ export interface WalkAnswer {
 export interface HartPlace {
   pc: bigint;
   mode: 'user' | 'kernel' | 'firmware';
-  /** The kernel's function, or empty. */
+  /** The kernel's function and line, or empty. */
   symbol: string;
 }
 

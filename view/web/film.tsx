@@ -93,7 +93,7 @@ function Row({ event, view, on, choose }: { event: FilmEvent; view: View; on: bo
       <td>{event.pid} {event.name}</td>
       <td><button type="button" class={`link how ${event.faultHow ?? 'other'}`} onClick={choose}>{what(event, view)}</button> {isFault && <code>{event.access}</code>}</td>
       <td class="mono">{hex(event.va)}</td>
-      <td class="mono">{event.symbol || (event.pc ? hex(event.pc) : '')}</td>
+      <td class="mono" title={event.line || undefined}>{placeOf(event)}</td>
       <td class="num">{event.cost || ''}</td>
     </tr>
   );
@@ -107,6 +107,7 @@ function Story({ event, view }: { event: FilmEvent; view: View }) {
       <h2>{words.title}</h2>
       {words.lines.map((text) => <p key={text}>{text}</p>)}
       <p>{t.hart} {event.hart} · {event.pid} {event.name} · <AddressLink pid={event.pid} va={event.va} /></p>
+      {event.pc !== 0n && <p class="mono" data-line={event.line}>{hex(event.pc)} {event.symbol} {event.line}</p>}
       {event.kind === 'fault' && event.after !== 0n && (
         <table class="plain entry-change">
           <tbody>
@@ -134,10 +135,16 @@ function Entry({ label, pte, other }: { label: string; pte: bigint; other: bigin
   );
 }
 
+/** "init main+0x12 init.c:45": of the file its name alone. */
+function placeOf(event: FilmEvent): string {
+  if (!event.pc) return '';
+  return `${event.symbol || hex(event.pc)} ${event.line.slice(event.line.lastIndexOf('/') + 1)}`.trimEnd();
+}
+
 function line(event: FilmEvent, view: View): string {
   const { t } = view;
   const entries = event.kind === 'fault' && event.after !== 0n ? `  ${t.film.before} ${hex(event.before, 16)} ${flagsOf(event.before)}  ${t.film.after} ${hex(event.after, 16)} ${flagsOf(event.after)}` : '';
-  const pc = event.pc ? `  ${t.film.pc} ${event.symbol || hex(event.pc)}` : '';
+  const pc = event.pc ? `  ${t.film.pc} ${placeOf(event)}` : '';
   return `${seconds(event, timebase(view))} ${t.hart} ${event.hart}  ${event.pid} ${event.name}  ${what(event, view)}  ${hex(event.va)}${pc}${event.cost ? `  ${event.cost} ${t.film.cycles}` : ''}${entries}`;
 }
 

@@ -56,6 +56,27 @@ test('the film names the functions of programs whose file is here', LIMIT, async
   await visitor.twin(/ {2}1 init {2}.* init [\w.]+(?:\+0x[0-9a-f]+)?/);
 });
 
+test('the film tells the source line of a program, of a fault that is known beforehand', LIMIT, async () => {
+  const source = readFileSync('user/walks/lazy.c', 'utf8').split('\n');
+  const line = source.findIndex((text) => text.includes('start[0] = 1;')) + 1;
+  assert.ok(line > 0);
+  await visitor.go({ view: 'film', how: 'anon', text: true });
+  await visitor.type('walk lazy');
+  await visitor.console(/^promised: pid \d+ start 0x[0-9a-f]+/m);
+  await visitor.type('');
+  await visitor.console(/^wrote: /m);
+  await visitor.twin(new RegExp(` walk {2}anonymous page {2}0x[0-9a-f]+ .*walk walk_lazy\\+0x[0-9a-f]+ lazy\\.c:${line} `));
+  await visitor.page.locator('tr[data-how=anon] button').first().click();
+  await visitor.page.waitForSelector(`[data-line="user/walks/lazy.c:${line}"]`);
+  for (const wait of [/^looked: /m, /^changed: /m, /#$/]) {
+    await visitor.type('');
+    await visitor.console(wait);
+  }
+  // The kernel's own: it copied to or from memory that was not there yet.
+  await visitor.go({ view: 'film', text: true });
+  await visitor.twin(/ \w+\+0x[0-9a-f]+ \w+\.[cS]:\d+ /);
+});
+
 test('the film: a pipeline’s copies on write, told in both languages', LIMIT, async () => {
   await visitor.go({ view: 'film', how: 'cow' });
   await visitor.type('(sleep 100) & ls /bin | wc -l');
