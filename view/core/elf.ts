@@ -141,6 +141,14 @@ export class Symbols {
     return new Symbols(found);
   }
 
+  static fromList(list: [address: string, size: number, name: string][]): Symbols {
+    return new Symbols(list.map(([address, size, name]) => ({ address: BigInt('0x' + address), size, name })));
+  }
+
+  list(): [address: string, size: number, name: string][] {
+    return this.names.map((name, i) => [this.addresses[i]!.toString(16), this.sizes[i]!, name]);
+  }
+
   /** "fault_handle+0x1c", or null when the address is in no function or variable. */
   describe(address: bigint): string | null {
     let low = 0;

@@ -31,7 +31,7 @@ export { rootOf, walk } from './walk.ts';
 export { leafAt, tableTree, vmprint } from './tables.ts';
 export { aspaceOf, mapsText, pidsByAspace, swappedPages, takeSnapshot } from './snapshot.ts';
 export { frameInfo, reverseMap, sharePairs } from './reverse.ts';
-export { apply, diff, snapshotFromJson, snapshotToJson } from './diff.ts';
+export { apply, diff, emptyTree, snapshotFromJson, snapshotToJson, treeApply, treeDiff, type TreeChange } from './diff.ts';
 export { RingReader } from './rings.ts';
 export { check } from './check.ts';
 export { Lamp } from './lamp.ts';

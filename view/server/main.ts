@@ -125,10 +125,7 @@ class Server {
     else if (message.t === 'ask') await this.answer(page, message.id, message.words);
     else if (message.t === 'machine' && message.do === 'stop') this.stop('user');
     else if (message.t === 'machine') this.monitor.run('cont').catch(() => {});
-    else if (message.t === 'history') {
-      const history = this.watcher.session.message();
-      if (history) page.send(history);
-    }
+    else if (message.t === 'history') page.sendHistory();
   }
 
   private async answer(page: Page, id: number, words: string[]): Promise<void> {

@@ -19,10 +19,8 @@ export function FilmView() {
   const [chosen, setChosen] = useState<FilmEvent | null>(null);
   const [catching, setCatching] = useState<FaultHow>('cow');
   const newest = model.events.at(-1);
-  const found = useMemo(
-    () => model.events.filter((e) => accepts(e, place.how, others) && (!mine || e.pid === place.pid)),
-    [newest, model.events.length, place.how, place.pid, mine, others],
-  );
+  const events = useMemo(() => model.eventsAt(place.at), [newest, model.events.length, place.at, model.history]);
+  const found = useMemo(() => events.filter((e) => accepts(e, place.how, others) && (!mine || e.pid === place.pid)), [events, events.length, place.how, place.pid, mine, others]);
   const rows = found.slice(-ROWS).reverse();
   return (
     <div class="film">
@@ -54,7 +52,7 @@ export function FilmView() {
         </span>
       </div>
       <p class="fine" role="status">{t.film.shown(rows.length, found.length)} · {t.film.lost(model.lost, model.dropped)}</p>
-      {rows.length === 0 ? <Empty>{t.film.none}</Empty> : (
+      {rows.length === 0 ? <Empty>{place.at !== null && events.length === 0 && model.events.length > 0 ? t.film.gone : t.film.none}</Empty> : (
         <div class="film-body">
           <div class="film-rows" tabIndex={0}>
             <table class="plain" data-table="film">

@@ -49,7 +49,7 @@ function snapshot(...running: Running[]): Snapshot {
 const event = (tid: number, kind: TraceEvent['kind'], more: Partial<TraceEvent> = {}): TraceEvent => ({
   hart: 0, n: 0, time: 0n, kind, tid, va: 0n, pc: 0x10004n, before: 0n, after: 0n, cost: 0, nr: 0, how: 0, ...more,
 });
-const batch = (events: TraceEvent[], lost = 0) => ({ events, lost, lostTotal: lost });
+const batch = (events: TraceEvent[], lost = 0) => ({ events, lost, lostTotal: lost, heads: [] });
 const A = 0xa000;
 const B = 0xb000;
 const exec = (tid: number, aspace: number) => event(tid, 'exec', { va: BigInt(aspace) });
