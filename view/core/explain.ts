@@ -81,6 +81,8 @@ export function explainAddress(as: AspaceInfo, va: bigint, lang: Lang): string {
 export interface EventContext {
   snapshot?: Snapshot;
   symbols?: Symbols | null;
+  /** The source line of an address of the kernel's, or empty. */
+  lineOf?: (pc: bigint) => string;
 }
 
 export function explainEvent(event: TraceEvent, lang: Lang, context: EventContext = {}): Explanation {
@@ -126,7 +128,7 @@ function spaceOf(tid: number, s: Snapshot | undefined): AspaceInfo | null {
 
 function placeOf(pc: bigint, context: EventContext): string {
   const name = pc >> 63n ? context.symbols?.describe(pc) : null;
-  return name ? `${hex(pc)} <${name}>` : hex(pc);
+  return name ? `${hex(pc)} <${`${name} ${context.lineOf?.(pc) ?? ''}`.trimEnd()}>` : hex(pc);
 }
 
 // ---- findings, problems, changes ----

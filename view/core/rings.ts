@@ -171,7 +171,7 @@ export class RingReader {
   }
 
   read(): EventBatch {
-    const batch: EventBatch = { events: [], lost: 0, lostTotal: 0 };
+    const batch: EventBatch = { events: [], lost: 0, lostTotal: 0, heads: [] };
     for (const ring of readRings(this.machine)) {
       this.decoder ??= new Decoder(this.machine);
       /* What was overwritten before anybody looked is not lost to us, unless all of it was asked for. */
@@ -187,6 +187,7 @@ export class RingReader {
     }
     this.lostTotal += batch.lost;
     batch.lostTotal = this.lostTotal;
+    for (const [hart, next] of this.next) batch.heads[hart] = next;
     batch.events.sort(byTime);
     return batch;
   }
