@@ -33,6 +33,7 @@ export interface ElfNote {
 }
 
 export const PT_LOAD = 1;
+export const PF_X = 1;
 const PT_NOTE = 4;
 const SHT_SYMTAB = 2;
 const RISCV = 243;

@@ -54,6 +54,12 @@ export class Lamp {
   }
 }
 
+/** Of a machine that will never go on, a dump: all that is found, though a thing may have been half done. */
+export function lampOfDump(machine: Machine, s: Snapshot): LampState {
+  const found = check(machine, s);
+  return { colour: found.length ? 'red' : 'green', findings: found.slice(0, MOST_SHOWN), suspects: 0, total: found.length, looks: 1, counted: 1 };
+}
+
 function wentOn(now: HartInfo, before: HartInfo | undefined): boolean {
   return !before || now.idle || now.irqs - before.irqs >= MANY_IRQS || now.switches - before.switches >= MANY_SWITCHES;
 }

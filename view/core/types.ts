@@ -384,6 +384,16 @@ export interface Change {
 
 // ---- events ----
 
+/** A line of the kernel's log. */
+export interface LogLine {
+  seq: number;
+  /** Nanoseconds since the log's clock began. */
+  time: number;
+  /** As syslog(2) has them: 0 emergency, 7 debug. */
+  level: number;
+  text: string;
+}
+
 export type EventKind =
   | 'fault' | 'syscall' | 'map' | 'unmap' | 'protect' | 'fork' | 'exec' | 'exit' | 'huge-make' | 'huge-split'
   | 'alloc' | 'free' | 'flush' | 'asid-roll' | 'swap-out' | 'unknown';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  apply, aspaceOf, changes, diff, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot, vmprint, type Machine, type Snapshot,
+  apply, aspaceOf, changes, diff, kernelLog, logText, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot, vmprint, type Machine, type Snapshot,
 } from './reach.ts';
 import { Console, machineFile, openMachine, sleep, until } from './guest.ts';
 
@@ -153,4 +153,11 @@ test('a fork shares, and a write splits', async () => {
   });
   for (const change of list) assert.doesNotMatch(change.text, /\{|undefined/);
   await shell.run('kill %2');
+});
+
+test('the log is that of dmesg', async () => {
+  const theirs = (await shell.run('dmesg')).replace(/\r/g, '').trim();
+  const ours = kernelLog(machine).map(logText).join('\n');
+  assert.match(ours, /memory: \d+ MiB/);
+  assert.equal(ours, theirs);
 });
