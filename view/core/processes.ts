@@ -203,7 +203,7 @@ export class ProcessReader {
     const named = this.names.of(start, flags, file);
     return {
       start, end: Math.floor(u64(v, at.end) / PAGE_SIZE), flags, perms: this.names.perms(flags), kind: named.kind, name: named.name,
-      pgoff: obj ? u64(v, at.pgoff) : 0, ino: named.ino, amap: Math.max(this.machine.pointer(v, at.amap), 0), obj: Math.max(obj, 0), apgoff: u64(v, at.apgoff),
+      pgoff: obj ? u64(v, at.pgoff) : 0, dev: named.dev, ino: named.ino, amap: Math.max(this.machine.pointer(v, at.amap), 0), obj: Math.max(obj, 0), apgoff: u64(v, at.apgoff),
     };
   }
 }

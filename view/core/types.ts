@@ -205,6 +205,8 @@ export interface VmaInfo {
   name: string;
   /** Page of the file at start. */
   pgoff: number;
+  /** Device and inode of the file, as there: "fe:00"; without a file "00:00" and 0. */
+  dev: string;
   ino: number;
   /** Physical addresses of struct amap (0: none) and struct memobj (0: none), and the key in the amap at start. */
   amap: number;

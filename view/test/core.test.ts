@@ -250,7 +250,7 @@ test('a translation in words', () => {
 });
 
 function vma(start: number, end: number, kind: VmaInfo['kind'], name: string, perms = 'rw-p'): VmaInfo {
-  return { start, end, flags: 0, perms, kind, name, pgoff: 0, ino: 0, amap: 0, obj: 0, apgoff: 0 };
+  return { start, end, flags: 0, perms, kind, name, pgoff: 0, dev: '00:00', ino: 0, amap: 0, obj: 0, apgoff: 0 };
 }
 
 test('what an address is', () => {
