@@ -36,6 +36,7 @@ struct slab_cache {
 	u32 order;
 	u32 per_slab;
 	u32 mag_max;                      /* objects a magazine of this cache may hold */
+	u32 shrinkable;                   /* a shrinker gives its objects back */
 	struct list partial;              /* [lock] slabs with a free object */
 	u32 nr_empty;                     /* [lock] of them wholly free */
 	u64 nr_slabs;                     /* [lock] */
@@ -343,6 +344,26 @@ struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align
 	store_release(&nr_caches, nr_caches + 1);
 	spin_unlock_irqrestore(&caches_lock, irq);
 	return c;
+}
+
+struct slab_cache *slab_cache_create_shrinkable(const char *name, size_t size, size_t align)
+{
+	struct slab_cache *c = slab_cache_create(name, size, align);
+
+	c->shrinkable = 1;
+	return c;
+}
+
+u64 slab_shrinkable_frames(void)
+{
+	u32 nr = load_acquire(&nr_caches);
+	u64 frames = 0;
+
+	for (u32 i = 0; i < nr; i++) {
+		if (caches[i].shrinkable)
+			frames += READ_ONCE(caches[i].nr_slabs) << caches[i].order;
+	}
+	return frames;
 }
 
 void slab_for_each(void (*fn)(const struct slab_info *, void *arg), void *arg)
