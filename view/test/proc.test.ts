@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  apply, aspaceOf, changes, diff, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot, vmprint, type Machine, type Snapshot,
+  apply, aspaceOf, changes, diff, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot, vmprint,
+  type AspaceInfo, type Machine, type Snapshot,
 } from './reach.ts';
 import { Console, machineFile, openMachine, sleep, until } from './guest.ts';
 
@@ -21,11 +22,20 @@ before(async () => {
 
 after(() => shell.end());
 
-test('maps and pagetable of a sleeping process, and of the shell', async () => {
+/* What the guest says of a process, and the process as it was meanwhile: nothing of it changed between two readings. */
+async function still(who: number): Promise<{ maps: string; table: string; as: AspaceInfo }> {
+  const read = async (): Promise<string[]> => [await shell.run(`cat /proc/${who}/maps`), await shell.run(`cat /proc/${who}/pagetable`)];
+  return until(`pid ${who} standing still`, async () => {
+    const [maps, table] = await read();
+    const as = aspaceOf(takeSnapshot(machine), who);
+    const after = await read();
+    return as && maps === after[0] && table === after[1] && { maps: maps!, table: table!, as };
+  });
+}
+
+test('maps and pagetable of a sleeping process, and of init', async () => {
   for (const who of [pid, 1]) {
-    const maps = await shell.run(`cat /proc/${who}/maps`);
-    const table = await shell.run(`cat /proc/${who}/pagetable`);
-    const as = aspaceOf(takeSnapshot(machine), who)!;
+    const { maps, table, as } = await still(who);
     assert.equal(mapsText(as), maps);
     assert.match(maps, / (?!00:00)[0-9a-f]{2}:[0-9a-f]{2} [1-9]\d* +\/s?bin\/\w+\n/);
     assert.equal(vmprint(machine.memory, as.root, machine.levels, 'user').trim(), table.trim());
@@ -38,11 +48,10 @@ test('maps of programs that were deleted, renamed, or are on what was unmounted'
   await shell.run('mkdir -p /tmp/maps /root/maps && mount -t tmpfs none /tmp/maps && cp /bin/busybox /tmp/maps/sleep && cp /bin/busybox /root/maps/sleep');
   const sleeper = async (program: string): Promise<number> => Number(/\d+/.exec(await shell.run(`${program} 100000 & echo $!`))![0]);
   const pids = [await sleeper('/root/maps/sleep'), await sleeper('/tmp/maps/sleep')];
-  await sleep(300);
   const same = async (names: string[]): Promise<void> => {
     for (const [i, who] of pids.entries()) {
-      const maps = await shell.run(`cat /proc/${who}/maps`);
-      assert.equal(mapsText(aspaceOf(takeSnapshot(machine), who)!), maps);
+      const { maps, as } = await still(who);
+      assert.equal(mapsText(as), maps);
       assert.ok(maps.includes(` ${names[i]}\n`), `${names[i]} in ${maps}`);
     }
   };
