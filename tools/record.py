@@ -58,15 +58,16 @@ class Terminal:
 class Keeper:
     """The viewer's engine beside the guest: what there is to see goes into the session. It reads RAM, and disturbs nothing."""
 
-    def __init__(self, description, folder):
+    def __init__(self, description, folder, kernel, files):
         self.process = None
         try:
             node = view.prepare()
         except machine.Problem as problem:
             sys.stderr.write("vitrine: the session is kept without what there is to see: %s\r\n" % problem)
             return
-        self.process = subprocess.Popen([node, os.path.join(view.OUT, "keep.cjs"), "--machine", description, "--out",
-                                         os.path.join(folder, "view.json")], stdin=subprocess.PIPE, preexec_fn=machine.die_with_parent)
+        # The kernel in the session has no line tables; the one that it was made of has.
+        line = [node, os.path.join(view.OUT, "keep.cjs"), "--machine", description, "--elf", kernel, "--out", os.path.join(folder, "view.json")]
+        self.process = subprocess.Popen(line + view.program_options(files), stdin=subprocess.PIPE, preexec_fn=machine.die_with_parent)
 
     def end(self):
         if self.process:
@@ -145,7 +146,8 @@ def record(args, folder):
     run.build(args)
     tool = machine.find_tool("riscv64-linux-gnu-objcopy", "binutils-riscv64-linux-gnu")
     kernel = os.path.join(folder, "kernel.elf")
-    subprocess.run([tool, "--strip-debug", args.kernel or machine.kernel_path(args.variant), kernel], check=True)
+    original = args.kernel or machine.kernel_path(args.variant)
+    subprocess.run([tool, "--strip-debug", original, kernel], check=True)
     files = [machine.split_add(text) for text in args.add]
     words = (["isolate=1"] if args.isolate else []) + ([args.append] if args.append else [])
     if args.exec is not None:
@@ -166,7 +168,7 @@ def record(args, folder):
     run_of = session.Session("record", about, folder, disk, args.watch or watch.default_description(), args.qemu_arg)
     try:
         with open(os.path.join(folder, "console.txt"), "wb") as log, Terminal():
-            keeper = None if args.no_view else Keeper(run_of.machine_file(), folder)
+            keeper = None if args.no_view else Keeper(run_of.machine_file(), folder, original, files)
             run_of.monitor.command("cont")
             if guest is None:
                 sys.stderr.write("Recording. %s.\r\n" % HELP)

@@ -70,7 +70,7 @@ def make_page(args, folder):
         raise machine.Problem("%s was recorded without what there is to see" % args.file)
     node = view.prepare()
     done = subprocess.run([node, os.path.join(view.OUT, "keep.cjs"), "--page", kept, "--console", os.path.join(folder, "console.txt"),
-                           "--out", args.page])
+                           "--elf", os.path.join(folder, "kernel.elf"), "--out", args.page])
     if done.returncode == 0:
         sys.stderr.write("vitrine: %s, %d kB; open it in a browser\n" % (args.page, os.path.getsize(args.page) // 1024))
     return done.returncode

@@ -102,6 +102,19 @@ def prepare():
     return node
 
 
+def program_options(added):
+    """--program PATH=FILE of what this tree builds for the guest, and of what --add brings. Whether the guest runs
+    the same file is found out when it does."""
+    found = {}
+    for part, place in (("user", "/bin"), ("guest", "/tests"), ("xv6/root", "/xv6")):
+        folder = os.path.join(machine.BUILD, part)
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            if "." not in name:
+                found["/sbin/init" if name == "init" and part == "user" else "%s/%s" % (place, name)] = os.path.join(folder, name)
+    found.update({guest: os.path.abspath(host) for host, guest in added if os.path.isfile(host)})
+    return [word for guest, path in sorted(found.items()) for word in ("--program", "%s=%s" % (guest, path))]
+
+
 def run(program, arguments):
     """Never returns."""
     node = prepare()

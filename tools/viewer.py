@@ -72,19 +72,8 @@ class Session:
         line = [node, os.path.join(view.OUT, "server.cjs"), "--machine", self.watched.description, "--monitor", self.watched.socket("view"),
                 "--port", str(self.args.port), "--dumps", os.path.abspath(self.args.dumps),
                 "--walks", write_walks(), "--bootargs", self.bootargs]
-        for name, path in self.programs():
-            line += ["--program", "%s=%s" % (name, path)]
+        line += view.program_options(self.files)
         return line + (["--bench", str(self.args.bench)] if self.args.bench else [])
-
-    def programs(self):
-        """Programs of the guest whose file is here: what this tree builds, and what --add brings."""
-        folder = os.path.join(machine.BUILD, "user")
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        found = {name: os.path.join(folder, name) for name in names if "." not in name}
-        for host, guest in self.files:
-            if os.path.isfile(host):
-                found[os.path.basename(guest)] = os.path.abspath(host)
-        return sorted(found.items())
 
     def address(self):
         """The line that the server prints once it listens; a Problem when the guest or the server did not get that far."""

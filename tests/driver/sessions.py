@@ -5,8 +5,8 @@ import re
 import shutil
 import zipfile
 
-from . import core
-from .core import TOP, WORK, Failed, Skipped, Test
+from . import core, view, viewer
+from .core import BUILD, TOP, WORK, Failed, Skipped, Test
 
 RECORD, REPLAY = os.path.join(TOP, "tools/record.py"), os.path.join(TOP, "tools/replay.py")
 # Randomness, the clock, the disk and two processes: all that comes from outside or from chance.
@@ -111,6 +111,9 @@ def as_a_page(test, members):
     kinds = {event[3] for event in session["events"]}
     if not {"fault", "fork", "exec", "exit"} <= kinds or "<exec>" not in session["console"]:
         raise Failed("events of kinds %s" % sorted(kinds))
+    lines = {event[18] for event in session["events"] if len(event) > 18}
+    if not any(re.fullmatch(r"[\w/]+\.[cS]:[1-9]\d*", line) for line in lines):
+        raise Failed("source lines of events: %s" % sorted(lines))
     if re.search(r"""(src|href)=["']?https?:""", text):
         raise Failed("the page loads something from elsewhere")
     without = session_path(test) + ".without"
@@ -120,7 +123,19 @@ def as_a_page(test, members):
         raise Failed("a session without: %r" % done.err)
 
 
+def page_in_browser(test, members):
+    """The page is opened as a file, without any network: walks of addresses, the film and the lamp at every instant."""
+    if not os.path.exists(viewer.CHROMIUM):
+        raise Skipped("no chromium on this machine")
+    view.prepare(test)
+    path, _ = recorded(test)
+    page = path + ".html"
+    tool(test, REPLAY, path, "--page", page)
+    view.run_node(test, "page/kept", env={"VITRINE_KEPT": page, "NODE_PATH": os.path.join(BUILD, "view/npm/node_modules")})
+
+
 def tests():
     yield Test("session.to_the_bit", to_the_bit, ["release", "images"], seconds=25)
     yield Test("session.as_a_page", as_a_page, ["release", "images"], seconds=15)
+    yield Test("session.page_in_browser", page_in_browser, ["release", "images"], seconds=40)
     yield Test("session.refused", refused, ["release", "images"], seconds=12)

@@ -148,6 +148,49 @@ def with_guest(name, limit=280, **options):
     return run
 
 
+LINES_SOURCE = """#include "part.h"
+int other(int n) { return n > 1 ? part(n - 1) * n : 1; }
+
+int main(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (argv[i][0] == 'x')
+			argc += other(i);
+	return part(argc);
+}
+"""
+LINES_PART = "static inline int part(int n)\n{\n\tif (n & 1)\n\t\treturn n * 3;\n\treturn n / 2;\n}\n"
+# Those of the first row have tables that can be read; those of the second none, or such as cannot.
+LINES_READ = (["-gdwarf-2"], ["-gdwarf-3", "-O2"], ["-gdwarf-4", "-O2", "-ffunction-sections", "-Wl,--gc-sections"], ["-gdwarf-5", "-O2"],
+              ["-g", "-gdwarf64", "-O1"], ["-g", "-O2", "-pie", "-fPIE"], ["-g", "-O3", "-mno-relax"], ["-g", "-gsplit-dwarf", "-O1"])
+LINES_NONE = (["-O2"], ["-g", "-gz=zlib"])
+
+
+def run_lines(test, members):
+    """Of the kernel, of programs of this tree, and of one program as compilers have written line tables over the years."""
+    prepare(test)
+    with tempfolder() as folder:
+        for name, text in (("lines.c", LINES_SOURCE), ("part.h", LINES_PART)):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+        programs = {True: [], False: []}
+        compilers = [["riscv64-linux-gnu-gcc"]]
+        if shutil.which("clang"):
+            compilers.append(["clang", "--target=riscv64-linux-gnu"])
+        for compiler in compilers:
+            for readable, variants in ((True, LINES_READ), (False, LINES_NONE)):
+                for flags in variants:
+                    if compiler[0] == "clang" and ("-gz=zlib" in flags or "-gsplit-dwarf" in flags or "-mno-relax" in flags):
+                        continue
+                    target = os.path.join(folder, "".join(compiler[0].split("-")[-1:] + flags).replace("=", "").replace(",", ""))
+                    done = core.run(compiler + flags + ["-w", "-o", target, "lines.c"], cwd=folder, limit=60, log=test.log)
+                    if done.status != 0:
+                        raise Failed("%s %s: %s" % (compiler[0], " ".join(flags), done.tail()))
+                    programs[readable].append(target)
+        built = [os.path.join(BUILD, "release", "vitrine.elf")] + [os.path.join(BUILD, "user", name) for name in ("init", "walk", "pgtbltest")]
+        run_node(test, "lines", env={"VIEW_ELFS": ":".join(built + programs[True]), "VIEW_NO_LINES": ":".join(programs[False])})
+
+
 def run_rings(test, members):
     prepare(test)
     with contextlib.ExitStack() as stack:
@@ -203,5 +246,6 @@ def tests():
     yield Test("view.proc", with_guest("proc"), needs=needs, seconds=40)
     yield Test("view.lamp", with_guest("lamp"), needs=needs, seconds=40)
     yield Test("view.lamp_isolate", with_guest("lamp", append="isolate=1"), needs=needs, seconds=40)
+    yield Test("view.lines", run_lines, needs=needs, seconds=15)
     yield Test("view.rings", run_rings, needs=needs, seconds=30)
     yield Test("view.linux", run_linux, seconds=60)

@@ -74,7 +74,7 @@ def session(test, *extra):
 
 def run_links(test, members):
     view.prepare(test)
-    for name in ("web/links", "web/shared", "web/taken", "server/guard", "server/ask"):
+    for name in ("web/links", "web/shared", "web/taken", "web/past", "server/guard", "server/film", "server/ask"):
         view.run_node(test, name)
 
 

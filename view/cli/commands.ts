@@ -147,7 +147,7 @@ const share: Command = (source, options, print) => {
 
 function eventLine(source: Source, event: TraceEvent, s: Snapshot, options: Options): string {
   const seconds = source.machine.timebase ? Number(event.time) / source.machine.timebase : 0;
-  const words = explainEvent(event, options.lang, { snapshot: s, symbols: source.machine.symbols });
+  const words = explainEvent(event, options.lang, { snapshot: s, symbols: source.machine.symbols, lineOf: (pc) => source.machine.lineOf(pc) });
   const more = words.lines.slice(0, event.result === 'done' ? 1 : 2).join(' ');
   return `${seconds.toFixed(6).padStart(12)} ${words.title} ${more}`.trimEnd();
 }

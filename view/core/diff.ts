@@ -75,13 +75,14 @@ export function apply(from: Snapshot, delta: Delta): Snapshot {
 
 // ---- trees ----
 
-type TreeChange = Omit<Delta['trees'][number], 'aspace'>;
+/** From one tree to the next; `tables` is there where the tables, or their numbers of entries, are others. */
+export type TreeChange = Omit<Delta['trees'][number], 'aspace'>;
 
 export function emptyLeaves(): LeafList {
   return { count: 0, vpn: new Float64Array(0), lo: new Uint32Array(0), hi: new Uint32Array(0), level: new Uint8Array(0) };
 }
 
-function emptyTree(root: number, levels: number): TableTree {
+export function emptyTree(root: number, levels: number): TableTree {
   const none = new Float64Array(0);
   return {
     root, levels, half: 'user', leaves: emptyLeaves(), problems: [],
@@ -89,7 +90,8 @@ function emptyTree(root: number, levels: number): TableTree {
   };
 }
 
-function treeDiff(from: TableTree | null, to: TableTree): TreeChange | null {
+/** null: nothing is another. From null: all of it. */
+export function treeDiff(from: TableTree | null, to: TableTree): TreeChange | null {
   const a = from && from.root === to.root ? from : emptyTree(to.root, to.levels);
   const lost: number[] = [];
   const set: number[] = [];
@@ -128,7 +130,7 @@ function tablesFlat(t: TableList): number[] {
   return flat;
 }
 
-function treeApply(old: TableTree, change: TreeChange): TableTree {
+export function treeApply(old: TableTree, change: TreeChange): TableTree {
   const from = old.root === change.root ? old : emptyTree(change.root, old.levels);
   return {
     ...from, root: change.root, problems: [], leaves: leavesApply(from.leaves, change.lost, change.set),

@@ -12,6 +12,16 @@ export interface ElfSegment {
   paddr: number;
   fileSize: number;
   memSize: number;
+  /** PF_…: 1 execute, 2 write, 4 read. */
+  flags: number;
+}
+
+export interface ElfSection {
+  name: string;
+  type: number;
+  flags: number;
+  offset: number;
+  size: number;
 }
 
 export interface ElfNote {
@@ -46,10 +56,37 @@ export function elfSegments(file: Uint8Array): ElfSegment[] {
     const at = offset + i * size;
     segments.push({
       type: view.getUint32(at, true), offset: u64(view, at + 8), vaddr: view.getBigUint64(at + 16, true), paddr: u64(view, at + 24),
-      fileSize: u64(view, at + 32), memSize: u64(view, at + 40),
+      fileSize: u64(view, at + 32), memSize: u64(view, at + 40), flags: view.getUint32(at + 4, true),
     });
   }
   return segments;
+}
+
+/** By name; without section headers, or with such as cannot be: none. */
+export function elfSections(file: Uint8Array): ElfSection[] {
+  const view = header(file);
+  const offset = u64(view, 40);
+  const size = view.getUint16(58, true);
+  const count = view.getUint16(60, true);
+  const names = view.getUint16(62, true);
+  if (size < 64 || offset + size * count > file.length || names >= count) return [];
+  const start = u64(view, offset + names * size + 24);
+  const end = start + u64(view, offset + names * size + 32);
+  return Array.from({ length: count }, (_, i) => {
+    const at = offset + i * size;
+    return {
+      name: nameAt(file, start + view.getUint32(at, true), Math.min(end, file.length)), type: view.getUint32(at + 4, true), flags: u64(view, at + 8),
+      offset: u64(view, at + 24), size: u64(view, at + 32),
+    };
+  });
+}
+
+const LONGEST_SECTION_NAME = 64;
+
+function nameAt(file: Uint8Array, start: number, end: number): string {
+  let name = '';
+  for (let i = start; i < end && file[i] && name.length < LONGEST_SECTION_NAME; i++) name += String.fromCharCode(file[i]!);
+  return name;
 }
 
 export function elfNotes(file: Uint8Array): ElfNote[] {
@@ -102,6 +139,14 @@ export class Symbols {
         readSymbols(file, u64(view, at + 24), u64(view, at + 32), u64(view, link + 24), u64(view, link + 32), found);
     }
     return new Symbols(found);
+  }
+
+  static fromList(list: [address: string, size: number, name: string][]): Symbols {
+    return new Symbols(list.map(([address, size, name]) => ({ address: BigInt('0x' + address), size, name })));
+  }
+
+  list(): [address: string, size: number, name: string][] {
+    return this.names.map((name, i) => [this.addresses[i]!.toString(16), this.sizes[i]!, name]);
   }
 
   /** "fault_handle+0x1c", or null when the address is in no function or variable. */

@@ -2,6 +2,7 @@
 import { plainChanges, rangeText } from './changes.ts';
 import { Symbols } from './elf.ts';
 import { hex, PAGE_SIZE, vpnOf } from './numbers.ts';
+import { ALL_PAGES } from './rings.ts';
 import type {
   AspaceInfo, Change, Explanation, Finding, Lang, Problem, Snapshot, TraceEvent, VmaInfo, WalkResult, WalkStep,
 } from './types.ts';
@@ -80,12 +81,14 @@ export function explainAddress(as: AspaceInfo, va: bigint, lang: Lang): string {
 export interface EventContext {
   snapshot?: Snapshot;
   symbols?: Symbols | null;
+  /** The source line of an address of the kernel's, or empty. */
+  lineOf?: (pc: bigint) => string;
 }
 
 export function explainEvent(event: TraceEvent, lang: Lang, context: EventContext = {}): Explanation {
   const args: Args = {
     who: whoIs(event.tid, context.snapshot), va: hex(event.va), pc: placeOf(event.pc, context), nr: event.nr, after: hex(event.after), before: hex(event.before),
-    cost: event.cost, range: event.kind === 'flush' && event.nr === 0xffffffff ? '*' : rangeOf(event), perms: permsOf(event.how),
+    cost: event.cost, range: event.kind === 'flush' && event.nr === ALL_PAGES ? '*' : rangeOf(event), perms: permsOf(event.how),
     access: event.access ? say(lang, 'access.' + event.access) : '?',
   };
   if (event.kind === 'syscall') args.after = BigInt.asIntN(64, event.after).toString();
@@ -125,7 +128,7 @@ function spaceOf(tid: number, s: Snapshot | undefined): AspaceInfo | null {
 
 function placeOf(pc: bigint, context: EventContext): string {
   const name = pc >> 63n ? context.symbols?.describe(pc) : null;
-  return name ? `${hex(pc)} <${name}>` : hex(pc);
+  return name ? `${hex(pc)} <${`${name} ${context.lineOf?.(pc) ?? ''}`.trimEnd()}>` : hex(pc);
 }
 
 // ---- findings, problems, changes ----

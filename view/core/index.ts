@@ -19,11 +19,12 @@
  *   walk.ts        one translation                  check.ts      the invariants; lamp.ts: what of them to believe
  *                                                   books.ts, swapbooks.ts: the kernel's own counts
  *   tables.ts      whole trees, vmprint             explain.ts    words, of words/
- *   frames.ts, processes.ts, names.ts               what a snapshot is read with
+ *   frames.ts, processes.ts, names.ts               what a snapshot is read with; lines.ts: source lines of addresses
  */
 export * from './types.ts';
 export { hex, PAGE_SHIFT, PAGE_SIZE, pteFlags, ptePa, satpParts, vaOf, vpnOf } from './numbers.ts';
 export { ElfError, Symbols } from './elf.ts';
+export { lineText, SourceLines, type SourceLine } from './lines.ts';
 export { Layout, LayoutError } from './layout.ts';
 export { arrayMemory, dumpMemory } from './memory.ts';
 export { Machine } from './machine.ts';
@@ -31,7 +32,7 @@ export { rootOf, walk } from './walk.ts';
 export { leafAt, tableTree, vmprint } from './tables.ts';
 export { aspaceOf, mapsText, pidsByAspace, swappedPages, takeSnapshot } from './snapshot.ts';
 export { frameInfo, reverseMap, sharePairs } from './reverse.ts';
-export { apply, diff, snapshotFromJson, snapshotToJson } from './diff.ts';
+export { apply, diff, emptyTree, snapshotFromJson, snapshotToJson, treeApply, treeDiff, type TreeChange } from './diff.ts';
 export { RingReader } from './rings.ts';
 export { check } from './check.ts';
 export { Lamp } from './lamp.ts';

@@ -3,6 +3,7 @@
  * here: addresses become physical, and members come from the layout note.
  */
 import { elfNotes, Symbols } from './elf.ts';
+import { lineText, SourceLines } from './lines.ts';
 import { Layout } from './layout.ts';
 import { inRanges } from './memory.ts';
 import { hex, PAGE_SIZE, satpParts, u64, viewOf, vpnOf } from './numbers.ts';
@@ -102,6 +103,7 @@ export class Machine {
   private readonly directSize: number;
   private readonly imageBeyond: number;
   private imageBase = 0;
+  private lines: SourceLines | null = null;
 
   constructor(readonly memory: Memory, options: { kernel?: Uint8Array; satp?: bigint } = {}) {
     this.file = options.kernel ?? null;
@@ -137,6 +139,13 @@ export class Machine {
     this.isolating = (this.variable('isolating', 4) ?? 0) !== 0;
     this.timebase = this.variable('timebase_hz', 8) ?? 0;
     return true;
+  }
+
+  /** The source line of an address of the kernel's: "mm/fault.c:95", or empty. The table is read when it is first asked. */
+  lineOf(va: bigint): string {
+    if (!this.file) return '';
+    this.lines ??= SourceLines.fromElf(this.file);
+    return lineText(this.lines.find(va));
   }
 
   /** A kernel address as a physical one. null: not mapped. */

@@ -425,6 +425,8 @@ export interface EventBatch {
   /** Events lost to overwriting since the reading before, of all harts; and since the beginning. */
   lost: number;
   lostTotal: number;
+  /** By hart: the number of the first event that is not read yet. */
+  heads: number[];
 }
 
 // ---- the lamp ----

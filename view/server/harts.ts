@@ -2,25 +2,25 @@
  * Where the harts are at this moment. Their registers are not in RAM: QEMU is asked, which takes it less than a millisecond, and
  * only while a page shows the answer.
  */
-import type { Symbols } from '../core/index.ts';
+import type { Machine } from '../core/index.ts';
 import type { HartPlace } from '../shared/protocol.ts';
 import type { Monitor } from './qmp.ts';
 
 /** OpenSBI's place on QEMU's `virt` machine; the kernel, and user programs, lie elsewhere. */
 const FIRMWARE = { start: 0x80000000n, end: 0x80200000n };
 
-export async function askHarts(monitor: Monitor, symbols: Symbols | null): Promise<HartPlace[]> {
+export async function askHarts(monitor: Monitor, machine: Machine): Promise<HartPlace[]> {
   const text = await monitor.run('human-monitor-command', { 'command-line': 'info registers -a' });
-  return typeof text === 'string' ? parseRegisters(text, symbols) : [];
+  return typeof text === 'string' ? parseRegisters(text, (pc) => `${machine.symbols?.describe(pc) ?? ''} ${machine.lineOf(pc)}`.trim()) : [];
 }
 
-/** From QEMU's text: a part for each hart, with a line "pc  HEX" in it. */
-export function parseRegisters(text: string, symbols: Symbols | null): HartPlace[] {
+/** From QEMU's text: a part for each hart, with a line "pc  HEX" in it. kernelPlace: what an address of the kernel's is. */
+export function parseRegisters(text: string, kernelPlace: (pc: bigint) => string): HartPlace[] {
   return text.split(/^CPU#\d+\s*$/m).slice(1).flatMap((part): HartPlace[] => {
     const found = /^\s*pc\s+([0-9a-f]{1,16})\s*$/m.exec(part);
     if (!found) return [];
     const pc = BigInt('0x' + found[1]!);
-    if (pc >> 63n) return [{ pc, mode: 'kernel', symbol: symbols?.describe(pc) ?? '' }];
+    if (pc >> 63n) return [{ pc, mode: 'kernel', symbol: kernelPlace(pc) }];
     return [{ pc, mode: pc >= FIRMWARE.start && pc < FIRMWARE.end ? 'firmware' : 'user', symbol: '' }];
   });
 }

@@ -1,5 +1,5 @@
 /*
- * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--program NAME=FILE]...
+ * The viewer's server: node server.cjs --machine MACHINE.json [--monitor SOCKET] [--port N] [--dumps DIR] [--program PATH=FILE]...
  * [--walks FILE] [--bootargs TEXT] [--bench SECONDS]
  *
  * Started by ./vitrine view beside the guest. It listens on 127.0.0.1 only, prints its address as one line of standard
@@ -86,7 +86,7 @@ class Server {
       const still = this.state !== 'running';
       if (!still || !this.seenStill) look = this.look(still) ?? look;
       this.seenStill = still && this.state !== 'running';
-      if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine.symbols).catch(() => []);
+      if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine).catch(() => []);
       if (look) for (const page of this.pages) page.tick(look);
       const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause(begin) : SLOW_MS;
       await new Promise((resolve) => setTimeout(resolve, wait));
@@ -125,10 +125,7 @@ class Server {
     else if (message.t === 'ask') await this.answer(page, message.id, message.words);
     else if (message.t === 'machine' && message.do === 'stop') this.stop('user');
     else if (message.t === 'machine') this.monitor.run('cont').catch(() => {});
-    else if (message.t === 'history') {
-      const history = this.watcher.session.message();
-      if (history) page.send(history);
-    }
+    else if (message.t === 'history') page.sendHistory();
   }
 
   private async answer(page: Page, id: number, words: string[]): Promise<void> {

@@ -1,12 +1,12 @@
 /* One page that is connected: what it has open, what it has been sent, and what comes next. */
 import type { WebSocket } from 'ws';
 import {
-  aspaceOf, diff, explainAddress, explainWalk, frameInfo, rootOf, snapshotToJson, swappedPages, walk, type FrameInfo, type LampState, type Snapshot,
+  aspaceOf, diff, explainAddress, explainWalk, frameInfo, rootOf, snapshotToJson, swappedPages, walk, type FrameInfo, type Snapshot,
 } from '../core/index.ts';
 import { resolve } from '../shared/expr.ts';
 import { encode, type ClientMessage, type ServerMessage, type SpaceAnswer, type WalkAnswer, type Want } from '../shared/protocol.ts';
 import { parseMessage } from './messages.ts';
-import type { Look, Watcher } from './watcher.ts';
+import { steady, type Look, type Watcher } from './watcher.ts';
 
 /** Events in one tick, as far as its bytes allow, and a few in any case; the rest come with the next ones. */
 const EVENTS_A_TICK = 120;
@@ -24,6 +24,8 @@ export class Page {
   private nextEvent: number;
   private skipped = 0;
   private last = new Map<string, string>();
+  /** Notes of the session that the page has; null: it has no history. */
+  private notes: number | null = null;
   private bytes = 0;
   /** Questions of ./vitrine x that wait for their answers. */
   queries = 0;
@@ -50,6 +52,13 @@ export class Page {
     this.socket.send(encode(message));
   }
 
+  sendHistory(): void {
+    const history = this.watcher.session.message();
+    if (!history) return;
+    this.notes = this.watcher.session.noted;
+    this.send(history);
+  }
+
   console(data: Buffer): void {
     if (this.socket.bufferedAmount < CONSOLE_WAITING) this.socket.send(data);
   }
@@ -57,7 +66,7 @@ export class Page {
   /** Sends what is new since the last tick, unless the page still works on that one. */
   tick(look: Look): void {
     if (this.unanswered || !this.want.state) return;
-    const parts = [...this.stateParts(look), ...this.answerParts(look.now)];
+    const parts = [...this.stateParts(look), ...this.noteParts(), ...this.answerParts(look.now)];
     parts.push(...this.eventParts(BYTES_A_TICK - parts.reduce((sum, part) => sum + part.length, 0)));
     if (!parts.length) return;
     this.number++;
@@ -95,6 +104,16 @@ export class Page {
     return [`"delta":${text}`];
   }
 
+  /** A page that was hidden for so long that some are gone is sent the history anew. */
+  private noteParts(): string[] {
+    const { session } = this.watcher;
+    if (this.notes === null || this.notes === session.noted) return [];
+    const notes = session.notesFrom(this.notes);
+    if (!notes) return this.sendHistory(), [];
+    this.notes = session.noted;
+    return [`"notes":${encode(notes)}`];
+  }
+
   /** room: bytes that the events may have. */
   private eventParts(room: number): string[] {
     const { watcher } = this;
@@ -117,7 +136,7 @@ export class Page {
 
   private answerParts(now: Snapshot): string[] {
     return [
-      ...this.changed('lamp', lampFor(this.watcher.lampState)),
+      ...this.changed('lamp', steady(this.watcher.lampState)),
       ...this.changed('walk', this.want.walk && this.walkAnswer(now, this.want.walk)),
       ...this.changed('frame', this.frameAnswer(now)),
       ...this.changed('space', this.spaceAnswer(now)),
@@ -147,7 +166,7 @@ export class Page {
     const root = as ? rootOf(as, asked.mode) : now.kernelRoot;
     answer.result = walk(machine.memory, root, now.levels, found.va, { access: asked.access, mode: asked.mode });
     answer.words = explainWalk(answer.result, this.want.lang, as);
-    answer.where = found.va >> 63n ? machine.symbols?.describe(found.va) ?? '' : as ? explainAddress(as, found.va, this.want.lang) : '';
+    answer.where = found.va >> 63n ? `${machine.symbols?.describe(found.va) ?? ''} ${machine.lineOf(found.va)}`.trim() : as ? explainAddress(as, found.va, this.want.lang) : '';
     return answer;
   }
 
@@ -163,9 +182,4 @@ export class Page {
     const reverse = this.want.frame === null ? null : this.watcher.reverseMap();
     return reverse && frameInfo(this.watcher.machine, now, reverse, this.want.frame!);
   }
-}
-
-/** Without the count of looks, which alone would make it new every time. */
-function lampFor(state: LampState): LampState {
-  return { ...state, looks: Math.min(state.looks, 2), suspects: 0 };
 }

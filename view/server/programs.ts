@@ -1,19 +1,45 @@
-/* Functions of user programs: where the host has the file that the guest runs, and it has symbols. */
+/* Functions and source lines of user programs: where the host has the file that the guest runs, and it has symbols and line tables. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { elfSegments, PT_LOAD, type ElfSegment } from '../core/elf.ts';
-import { Symbols } from '../core/index.ts';
+import { lineText, SourceLines, Symbols } from '../core/index.ts';
 
-interface Program {
-  segments: ElfSegment[];
-  symbols: Symbols;
+/** Where an instruction is. */
+export interface CodePlace {
+  /** "init main+0x12", or "init+0x10400"; empty: not known. */
+  symbol: string;
+  /** "user/init.c:45", or empty. */
+  line: string;
+}
+
+export const NOWHERE: CodePlace = { symbol: '', line: '' };
+
+class Program {
+  private lines: SourceLines | null = null;
+
+  constructor(readonly bytes: Uint8Array, private readonly segments: ElfSegment[], private readonly symbols: Symbols) {}
+
+  /** The address that the file gives to what lies at this offset in it. */
+  address(offset: number): bigint | null {
+    const segment = this.segments.find((s) => s.type === PT_LOAD && offset >= s.offset && offset < s.offset + s.fileSize);
+    return segment ? segment.vaddr + BigInt(offset - segment.offset) : null;
+  }
+
+  symbol(address: bigint): string | null {
+    return this.symbols.describe(address);
+  }
+
+  line(address: bigint): string {
+    this.lines ??= SourceLines.fromElf(this.bytes);
+    return lineText(this.lines.find(address));
+  }
 }
 
 export class Programs {
   private readonly files = new Map<string, string>();
   private readonly read = new Map<string, Program | null>();
 
-  /** named: "NAME=FILE" each; NAME is the last part of the path in the guest. */
+  /** named: "PATH=FILE" each; PATH is the program's in the guest, FILE the same file here. */
   constructor(named: string[]) {
     for (const one of named) {
       const at = one.indexOf('=');
@@ -21,21 +47,26 @@ export class Programs {
     }
   }
 
-  /** "init+0x10400", or with symbols "init main+0x12". offset: in the file. */
-  describe(guestPath: string, offset: number): string {
-    const name = path.posix.basename(guestPath);
-    const program = this.program(name);
-    const segment = program?.segments.find((s) => s.type === PT_LOAD && offset >= s.offset && offset < s.offset + s.fileSize);
-    const symbol = segment && program?.symbols.describe(segment.vaddr + BigInt(offset - segment.offset));
-    return symbol ? `${name} ${symbol}` : `${name}+0x${offset.toString(16)}`;
+  /** The bytes of a program whose file is here: for whoever makes sure that the guest's is the same. */
+  bytes(guestPath: string): Uint8Array | null {
+    return this.program(guestPath)?.bytes ?? null;
   }
 
-  private program(name: string): Program | null {
-    const known = this.read.get(name);
+  /** same: the guest's file was seen to be the one that is here. offset: in the file. */
+  describe(guestPath: string, offset: number, same: boolean): CodePlace {
+    const name = path.posix.basename(guestPath);
+    const program = same ? this.program(guestPath) : null;
+    const address = program?.address(offset) ?? null;
+    const symbol = address === null ? null : program!.symbol(address);
+    return { symbol: symbol ? `${name} ${symbol}` : `${name}+0x${offset.toString(16)}`, line: address === null ? '' : program!.line(address) };
+  }
+
+  private program(guestPath: string): Program | null {
+    const known = this.read.get(guestPath);
     if (known !== undefined) return known;
-    const file = this.files.get(name);
+    const file = this.files.get(guestPath);
     const program = file === undefined ? null : load(file);
-    this.read.set(name, program);
+    this.read.set(guestPath, program);
     return program;
   }
 }
@@ -44,7 +75,7 @@ export class Programs {
 function load(file: string): Program | null {
   try {
     const bytes = new Uint8Array(readFileSync(file));
-    return { segments: elfSegments(bytes), symbols: Symbols.fromElf(bytes) };
+    return new Program(bytes, elfSegments(bytes), Symbols.fromElf(bytes));
   } catch {
     return null;
   }

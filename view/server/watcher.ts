@@ -3,7 +3,7 @@
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
 import type { FileMemory } from '../cli/memory.ts';
-import { diff, Lamp, Machine, reverseMap, RingReader, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
+import { diff, Lamp, Machine, reverseMap, RingReader, tableTree, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
 import { encode, type Catch, type Cost, type HartPlace, type PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
@@ -31,6 +31,7 @@ export class Watcher {
   private readonly film: Film;
   private readonly lamp = new Lamp();
   private lampDue = 0;
+  private heads: number[] = [];
   private reverse: ReverseMap | null = null;
   private reverseOf: Snapshot | null = null;
   private faults: { at: number; count: number }[] = [];
@@ -62,13 +63,13 @@ export class Watcher {
     this.rings ??= new RingReader(this.machine, { from: 'oldest' });
     const now = takeSnapshot(this.machine, { paused, at: Date.now() });
     this.now = now;
-    this.film.learn(now);
-    this.readEvents();
+    this.readEvents(now);
     const delta = before ? diff(before, now) : null;
     const deltaText = delta ? encode(delta) : '';
     if (delta) this.session.add(delta, deltaText.length);
     else this.session.begin(now);
     this.lookAtLamp(now, paused);
+    this.session.note({ seq: now.seq, heads: this.heads, lamp: steady(this.lampState), kernel: tableTree(this.machine.memory, now.kernelRoot, now.levels, 'all') });
     const used = process.cpuUsage(begin);
     this.cpuMs = (used.user + used.system) / 1000;
     this.lastLooks = [...this.lastLooks.slice(-9), Date.now()];
@@ -101,16 +102,16 @@ export class Watcher {
     return this.reverse;
   }
 
-  private readEvents(): void {
+  private readEvents(now: Snapshot): void {
     const batch = this.rings!.read();
     this.lost = batch.lostTotal;
+    this.heads = batch.heads;
     let faults = 0;
-    for (const event of batch.events) {
-      const told = this.film.describe(event);
-      this.events.push(packEvent(told));
+    for (const event of this.film.take(batch, now)) {
+      this.events.push(packEvent(event));
       if (event.kind !== 'fault') continue;
       faults++;
-      if (this.armed && event.faultHow === this.armed.how && (this.armed.pid === null || this.armed.pid === told.pid)) {
+      if (this.armed && event.faultHow === this.armed.how && (this.armed.pid === null || this.armed.pid === event.pid)) {
         this.armed = null;
         this.onCaught();
       }
@@ -130,4 +131,9 @@ export class Watcher {
     const used = process.cpuUsage(begin);
     this.lampDue = Date.now() + Math.max(FASTEST_MS, ((used.user + used.system) / 1000) * LAMP_SHARE);
   }
+}
+
+/** Without the counts of looks, which alone would make it new every time. */
+export function steady(state: LampState): LampState {
+  return { ...state, looks: Math.min(state.looks, 2), counted: 0, suspects: 0 };
 }

@@ -10,6 +10,7 @@
 import type {
   Access, Delta, Explanation, FaultHow, FrameInfo, LampState, Lang, Mode, TraceEvent, WalkResult,
 } from '../core/types.ts';
+import type { TreeChange } from '../core/diff.ts';
 import type { WalkJson } from '../walks/prove.ts';
 
 export const PROTOCOL = 1;
@@ -68,6 +69,8 @@ export interface FilmEvent extends TraceEvent {
   name: string;
   /** Function of the pc, or empty. */
   symbol: string;
+  /** Its source line, "user/init.c:45", or empty. */
+  line: string;
 }
 
 /** The members of a FilmEvent in the order of PACKED; addresses as hexadecimal without 0x. */
@@ -90,7 +93,7 @@ export interface WalkAnswer {
 export interface HartPlace {
   pc: bigint;
   mode: 'user' | 'kernel' | 'firmware';
-  /** The kernel's function, or empty. */
+  /** The kernel's function and line, or empty. */
   symbol: string;
 }
 
@@ -122,7 +125,20 @@ export interface Tick {
   frame?: FrameInfo | null;
   space?: SpaceAnswer | null;
   harts?: HartPlace[];
+  /** Once the page has the history: what is to be added to its notes. */
+  notes?: Note[];
   cost: Cost;
+}
+
+/** What a look found that is no part of a state, for going back to it: each member where it is another than at the look before. */
+export interface Note {
+  /** The state's number. */
+  seq: number;
+  /** By hart: the number of its first event that was not there yet. */
+  heads?: number[];
+  lamp?: LampState;
+  /** The kernel's own table, which all processes show in their upper halves. */
+  kernel?: TreeChange;
 }
 
 export interface History {
@@ -130,6 +146,8 @@ export interface History {
   /** The oldest state that is kept, and the differences that lead from it to the newest. */
   first: string;
   deltas: Delta[];
+  /** The first of them has every member. Sessions that were kept before there were notes have none. */
+  notes?: Note[];
 }
 
 export type ServerMessage =

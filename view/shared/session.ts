@@ -18,6 +18,8 @@ export interface SessionFile {
   lamp: LampState;
   /** What the console showed. */
   console: string;
+  /** The kernel's names: address (hexadecimal without 0x), size, name. A page has them; the session has them in its kernel. */
+  symbols?: [address: string, size: number, name: string][];
 }
 
 /** Throws an Error that says what is wrong with it. */

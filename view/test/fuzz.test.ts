@@ -4,11 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import {
   apply, arrayMemory, changes, check, diff, explainFinding, explainProblem, explainWalk, frameInfo, Machine, mapsText, reverseMap, RingReader, rootOf,
-  sharePairs, swappedPages, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
+  sharePairs, swappedPages, SourceLines, Symbols, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
 } from './reach.ts';
+import { ElfError, elfSections, elfSegments } from '../core/elf.ts';
 import { Console, machineFile, openMachine, Qmp, until } from './guest.ts';
 
 const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 10_000);
@@ -153,4 +155,47 @@ test(`${ROUNDS} broken machines, seed ${SEED}`, async () => {
   assert.equal(JSON.stringify(diff({ ...whole, at: 0 }, { ...end, at: 0 }).trees), '[]');
   console.log(`# seed ${SEED}: ${ROUNDS} images, something wrong seen in ${seen}, the longest took ${longest} ms`);
   assert.ok(seen > ROUNDS / 4, `something wrong was seen in ${seen} images only`);
+});
+
+/** Opcodes and lengths that change the course of a line table. */
+const TELLING = [0, 1, 2, 3, 4, 5, 8, 9, 0x7f, 0x80, 0xff];
+
+test(`${ROUNDS} broken line tables, seed ${SEED}`, () => {
+  const program = new Uint8Array(readFileSync(path.join(process.env.VITRINE_BUILD!, 'user', 'walk')));
+  const sections = elfSections(program).filter((section) => section.name.startsWith('.debug_') || section.name === '.shstrtab');
+  const inside = sections.find((section) => section.name === '.debug_line')!;
+  const whole = SourceLines.fromElf(program);
+  const code = elfSegments(program).find((segment) => segment.flags & 1)!;
+  assert.ok(inside.size > 1000);
+  let other = 0;
+  let refused = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const r = new Random((SEED + Math.imul(round, 0x9e3779b1)) | 0);
+    const file = r.next(4) === 0 ? program.slice(0, 64 + r.next(program.length - 64)) : program.slice();
+    for (let n = 1 + r.next(20); n > 0; n--) {
+      const section = r.next(4) ? inside : r.pick(sections);
+      // The header, the table of sections, or somewhere in a section.
+      const place = r.next(12);
+      const at = place === 0 ? 16 + r.next(48) : place === 1 ? file.length - 1 - r.next(2048) : section.offset + (r.next(3) ? r.next(section.size) : r.next(64));
+      if (at < file.length) file[at] = r.next(2) ? r.pick(TELLING) : r.next(256);
+    }
+    const began = Date.now();
+    try {
+      const lines = SourceLines.fromElf(file);
+      const symbols = Symbols.fromElf(file);
+      for (let i = 0; i < 50; i++) {
+        const address = code.vaddr + BigInt(r.next(code.memSize + 64));
+        symbols.describe(address);
+        const found = lines.find(address);
+        assert.ok(found === null || (found.line > 0 && /^[^\x00-\x1f]+$/.test(found.file)));
+        if (found?.line !== whole.find(address)?.line) other++;
+      }
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw new Error(`round ${round} of seed ${SEED}: ${(error as Error).stack}`);
+      refused++;
+    }
+    assert.ok(Date.now() - began < LONGEST_MS, `round ${round} of seed ${SEED} took ${Date.now() - began} ms`);
+  }
+  console.log(`# seed ${SEED}: ${ROUNDS} files, refused ${refused}, other lines at ${other} addresses`);
+  assert.ok(other > 0 && refused > 0);
 });

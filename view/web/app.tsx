@@ -25,7 +25,7 @@ const SHOWN: Record<ViewName, ComponentType> = {
 };
 
 /** Views that are about now, whatever instant was chosen. */
-const LIVE: readonly ViewName[] = ['walk', 'film', 'guide', 'lamp'];
+const LIVE: readonly ViewName[] = ['guide'];
 
 function usePlace(): [Place, (change: Partial<Place>) => void, boolean] {
   const home = navigator.language.startsWith('zh') ? 'zh-CN' : 'en';
@@ -79,10 +79,11 @@ export function App({ model }: { model: Model }) {
   );
 }
 
-function Shown(props: Omit<View, 'process' | 'aspace'>) {
+function Shown(props: Omit<View, 'process' | 'aspace' | 'lamp'>) {
   const { place, state } = props;
   const view = useMemo(() => ({
     ...props,
+    lamp: props.model.lampAt(place.at),
     process: state.processes.find((p) => p.pid === place.pid) ?? null,
     aspace: place.pid === null ? null : aspaceOf(state, place.pid),
   }), [place, state, props.model.events.length, props]);
@@ -140,11 +141,12 @@ function Header({ model, place, t, go }: Part) {
 }
 
 function LampButton({ model, place, t }: Part) {
-  const colour = model.lamp?.colour ?? 'green';
-  const text = colour === 'green' ? t.green : t.red(model.lamp!.total);
+  const lamp = model.lampAt(place.at);
+  const colour = lamp?.colour ?? 'green';
+  const text = colour === 'green' ? t.green : t.red(lamp!.total);
   return (
     <a class={`lamp ${colour}`} data-lamp={colour} href={formatLink({ ...place, view: 'lamp' })} aria-current={place.view === 'lamp' ? 'page' : undefined} aria-label={`${t.views.lamp}: ${text}`} title={text}>
-      <span aria-hidden="true">{colour === 'green' ? '●' : '▲'}</span> {colour === 'green' ? '' : model.lamp!.total}
+      <span aria-hidden="true">{colour === 'green' ? '●' : '▲'}</span> {colour === 'green' ? '' : lamp!.total}
     </a>
   );
 }

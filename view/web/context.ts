@@ -1,7 +1,7 @@
 /* What every view is given: the model, the place, the words, and how to go elsewhere. */
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { AspaceInfo, ProcessInfo, Snapshot } from '../core/types.ts';
+import type { AspaceInfo, LampState, ProcessInfo, Snapshot } from '../core/types.ts';
 import type { Place } from './link.ts';
 import type { Model } from './model.ts';
 import type { Words } from './words.ts';
@@ -12,6 +12,8 @@ export interface View {
   t: Words;
   /** The state that is shown: now, or the instant of the past that was chosen. */
   state: Snapshot;
+  /** What the lamp said then. */
+  lamp: LampState | null;
   /** The chosen process, if it is there. */
   process: ProcessInfo | null;
   aspace: AspaceInfo | null;

@@ -19,10 +19,8 @@ export function FilmView() {
   const [chosen, setChosen] = useState<FilmEvent | null>(null);
   const [catching, setCatching] = useState<FaultHow>('cow');
   const newest = model.events.at(-1);
-  const found = useMemo(
-    () => model.events.filter((e) => accepts(e, place.how, others) && (!mine || e.pid === place.pid)),
-    [newest, model.events.length, place.how, place.pid, mine, others],
-  );
+  const events = useMemo(() => model.eventsAt(place.at), [newest, model.events.length, place.at, model.history]);
+  const found = useMemo(() => events.filter((e) => accepts(e, place.how, others) && (!mine || e.pid === place.pid)), [events, events.length, place.how, place.pid, mine, others]);
   const rows = found.slice(-ROWS).reverse();
   return (
     <div class="film">
@@ -54,7 +52,7 @@ export function FilmView() {
         </span>
       </div>
       <p class="fine" role="status">{t.film.shown(rows.length, found.length)} · {t.film.lost(model.lost, model.dropped)}</p>
-      {rows.length === 0 ? <Empty>{t.film.none}</Empty> : (
+      {rows.length === 0 ? <Empty>{place.at !== null && events.length === 0 && model.events.length > 0 ? t.film.gone : t.film.none}</Empty> : (
         <div class="film-body">
           <div class="film-rows" tabIndex={0}>
             <table class="plain" data-table="film">
@@ -93,7 +91,7 @@ function Row({ event, view, on, choose }: { event: FilmEvent; view: View; on: bo
       <td>{event.pid} {event.name}</td>
       <td><button type="button" class={`link how ${event.faultHow ?? 'other'}`} onClick={choose}>{what(event, view)}</button> {isFault && <code>{event.access}</code>}</td>
       <td class="mono">{hex(event.va)}</td>
-      <td class="mono">{event.symbol || (event.pc ? hex(event.pc) : '')}</td>
+      <td class="mono" title={event.line || undefined}>{placeOf(event)}</td>
       <td class="num">{event.cost || ''}</td>
     </tr>
   );
@@ -107,6 +105,7 @@ function Story({ event, view }: { event: FilmEvent; view: View }) {
       <h2>{words.title}</h2>
       {words.lines.map((text) => <p key={text}>{text}</p>)}
       <p>{t.hart} {event.hart} · {event.pid} {event.name} · <AddressLink pid={event.pid} va={event.va} /></p>
+      {event.pc !== 0n && <p class="mono" data-line={event.line}>{hex(event.pc)} {event.symbol} {event.line}</p>}
       {event.kind === 'fault' && event.after !== 0n && (
         <table class="plain entry-change">
           <tbody>
@@ -134,10 +133,16 @@ function Entry({ label, pte, other }: { label: string; pte: bigint; other: bigin
   );
 }
 
+/** "init main+0x12 init.c:45": of the file its name alone. */
+function placeOf(event: FilmEvent): string {
+  if (!event.pc) return '';
+  return `${event.symbol || hex(event.pc)} ${event.line.slice(event.line.lastIndexOf('/') + 1)}`.trimEnd();
+}
+
 function line(event: FilmEvent, view: View): string {
   const { t } = view;
   const entries = event.kind === 'fault' && event.after !== 0n ? `  ${t.film.before} ${hex(event.before, 16)} ${flagsOf(event.before)}  ${t.film.after} ${hex(event.after, 16)} ${flagsOf(event.after)}` : '';
-  const pc = event.pc ? `  ${t.film.pc} ${event.symbol || hex(event.pc)}` : '';
+  const pc = event.pc ? `  ${t.film.pc} ${placeOf(event)}` : '';
   return `${seconds(event, timebase(view))} ${t.hart} ${event.hart}  ${event.pid} ${event.name}  ${what(event, view)}  ${hex(event.va)}${pc}${event.cost ? `  ${event.cost} ${t.film.cycles}` : ''}${entries}`;
 }
 

@@ -23,7 +23,7 @@ export function FramesView() {
   const [cursor, setCursor] = useState(() => (place.frame === null ? 0 : indexOf(view, place.frame)));
   const reverse = model.reverseMap(state);
   const { frames } = state;
-  const orphans = useMemo(() => findOrphans(view), [frames, model.lamp]);
+  const orphans = useMemo(() => findOrphans(view), [frames, view.lamp]);
   const fill = useMemo(() => painter(view, by, reverse, orphans), [frames, by, by === 'count' || by === 'heat' ? reverse : null, orphans, by === 'age' && Math.floor(state.at / 500)]);
   const selected = place.frame === null ? undefined : indexOf(view, place.frame);
   const keep = (index: number) => go({ frame: (frames.firstPfn + index) * 4096 });
@@ -64,7 +64,7 @@ function findOrphans(view: View): Set<number> {
   const owned = OWNED.map((kind) => KIND_NAMES.indexOf(kind));
   for (let i = 0; i < frames.count; i++)
     if (frames.refs[i]! > 0 && frames.owner[i] === 0 && frames.order[i] !== 255 && owned.includes(frames.kind[i]!)) found.add(i);
-  for (const finding of view.model.lamp?.findings ?? [])
+  for (const finding of view.lamp?.findings ?? [])
     if (finding.code === 'leak' && finding.pfn !== null) found.add(finding.pfn - frames.firstPfn);
   return found;
 }

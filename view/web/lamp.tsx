@@ -4,8 +4,7 @@ import { useView } from './context.ts';
 import { AddressLink, FrameLink, Twin } from './parts.tsx';
 
 export function LampView() {
-  const { model, place, t } = useView();
-  const lamp = model.lamp;
+  const { lamp, place, t } = useView();
   const findings = lamp?.findings ?? [];
   const text = findings.length ? t.lamp.redLong(lamp!.total) : t.lamp.greenLong;
   return (

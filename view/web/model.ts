@@ -2,8 +2,9 @@
  * What the page knows: the connection, the machine's state now and before, the film. Views read it and draw; they are told
  * by `subscribe` when something is new.
  */
-import { apply, reverseMap, snapshotFromJson, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
+import { apply, reverseMap, snapshotFromJson, Symbols, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { unpackEvent } from '../shared/film.ts';
+import { Beside } from './beside.ts';
 import type { WalkJson } from '../walks/prove.ts';
 import type { SessionFile } from '../shared/session.ts';
 import {
@@ -79,8 +80,11 @@ export class Model {
   taken: Taken | null = null;
   /** Host time of the last change of each frame, by its place in the table. */
   changedAt = new Float64Array(0);
-  /** The states before: null until the time view asked for them. */
+  /** The states before: null until the time view asked for them; and what was known beside them. */
   history: { first: Snapshot; instants: Instant[] } | null = null;
+  readonly beside = new Beside();
+  /** The kernel's names of addresses, where the page has them itself. */
+  symbols: Symbols | null = null;
 
   connect(address: string): void {
     const socket = new WebSocket(address);
@@ -105,6 +109,7 @@ export class Model {
     this.connection = 'kept';
     this.machine = 'off';
     this.hello = session.hello;
+    this.symbols = session.symbols ? Symbols.fromList(session.symbols) : null;
     this.lamp = session.lamp;
     this.lost = session.lost;
     let state = snapshotFromJson(session.history.first);
@@ -202,6 +207,17 @@ export class Model {
     return at === null ? this.live : this.instant(at) ?? this.live;
   }
 
+  /** What the lamp said: now, or at an instant of the past. */
+  lampAt(at: number | null): LampState | null {
+    return at === null ? this.lamp : this.beside.lampAt(at) ?? this.lamp;
+  }
+
+  /** The events of the film: all, or those up to an instant of the past. */
+  eventsAt(at: number | null): FilmEvent[] {
+    const heads = at === null ? null : this.beside.headsAt(at);
+    return heads ? this.events.filter((event) => event.n < (heads[event.hart] ?? 0)) : this.events;
+  }
+
   /** The state with this number, if the session has it. */
   instant(seq: number): Snapshot | null {
     if (this.past?.seq === seq) return this.past;
@@ -284,6 +300,7 @@ export class Model {
   private tick(tick: Tick): void {
     if (tick.full !== undefined) this.takeFull(snapshotFromJson(tick.full));
     if (tick.delta && this.live) this.takeDelta(tick.delta);
+    if (tick.notes) this.beside.add(tick.notes);
     if (tick.events) this.takeEvents(tick.events.map(unpackEvent));
     if (tick.lost !== undefined) this.lost = tick.lost;
     if (tick.faultsPerSecond !== undefined) this.faultsPerSecond = tick.faultsPerSecond;
@@ -328,6 +345,7 @@ export class Model {
     this.keys = [];
     this.past = null;
     this.history = { first: snapshotFromJson(history.first), instants: instants.filter((instant) => instant.seq <= now) };
+    this.beside.begin(history.notes ?? []);
   }
 
   private extendHistory(delta: Delta): void {

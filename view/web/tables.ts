@@ -4,10 +4,10 @@
  */
 import type { Memory, TableTree, VmaInfo } from '../core/types.ts';
 
-const PAGE = 4096;
+export const PAGE = 4096;
 
-/** The table pages of a tree as memory. Entries that were not valid read as 0. */
-export function tableMemory(tree: TableTree): Memory {
+/** The table pages of a tree, by their physical addresses. Entries that were not valid are 0. */
+export function tablePages(tree: TableTree): Map<number, DataView> {
   const pages = new Map<number, DataView>();
   const { tables, leaves } = tree;
   const byRange = new Map<string, DataView>();
@@ -25,11 +25,21 @@ export function tableMemory(tree: TableTree): Memory {
     const level = leaves.level[i]!;
     const reach = 512 ** (level + 1);
     const vpn = leaves.vpn[i]!;
-    const page = byRange.get(`${level}/${vpn - (vpn % reach)}`);
+    // The root has one table's place in both halves.
+    const page = level === tree.levels - 1 ? pages.get(tree.root) : byRange.get(`${level}/${vpn - (vpn % reach)}`);
     const at = (Math.floor(vpn / 512 ** level) % 512) * 8;
     page?.setUint32(at, leaves.lo[i]!, true);
     page?.setUint32(at + 4, leaves.hi[i]!, true);
   }
+  return pages;
+}
+
+/** The table pages of a tree as memory. */
+export function tableMemory(tree: TableTree): Memory {
+  return memoryOf(tablePages(tree));
+}
+
+export function memoryOf(pages: Map<number, DataView>): Memory {
   const ranges = [...pages.keys()].sort((a, b) => a - b).map((base) => ({ base, size: PAGE }));
   const readInto = (pa: number, into: Uint8Array): boolean => {
     const page = pages.get(pa - (pa % PAGE));

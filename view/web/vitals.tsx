@@ -9,17 +9,18 @@ import { Twin } from './parts.tsx';
 
 export function VitalsView() {
   const view = useView();
-  const { model, state, t } = view;
+  const { state, t } = view;
   const { totals } = state;
+  const curve = curveOf(view);
   const users = state.processes.filter((p) => p.aspace !== 0);
   return (
     <div class="vitals">
       <div class="tiles">
         <Tile title={t.vitals.free} value={pageSize(totals.free)} note={`${t.vitals.of(pageSize(totals.ram))} · ${t.vitals.frames(count(totals.free))}`}>
-          <Curve samples={model.curve} of={(s) => s.free} ink={colour('accent')} label={`${t.vitals.free}, ${t.vitals.lastMinute}`} />
+          <Curve samples={curve} of={(s) => s.free} ink={colour('accent')} label={`${t.vitals.free}, ${t.vitals.lastMinute}`} />
         </Tile>
-        <Tile title={t.vitals.faults} value={count(model.faultsPerSecond)} note={t.vitals.lastMinute}>
-          <Curve samples={model.curve} of={(s) => s.faults} ink={colour('writable')} label={`${t.vitals.faults}, ${t.vitals.lastMinute}`} fromZero />
+        <Tile title={t.vitals.faults} value={faultsText(view)} note={t.vitals.lastMinute}>
+          <Curve samples={curve} of={(s) => s.faults} ink={colour('writable')} label={`${t.vitals.faults}, ${t.vitals.lastMinute}`} fromZero />
         </Tile>
         <Tile title={t.vitals.processes} value={String(users.length)} note={`${t.pages}: ${count(users.reduce((n, p) => n + residentOf(view, p.aspace), 0))}`} />
       </div>
@@ -127,10 +128,21 @@ function hartText({ state, t }: View, tid: number | null, pid: number | null): s
   return `${t.vitals.thread} ${tid}, ${t.pid} ${pid ?? '–'} ${name}`;
 }
 
+/** The minute before the instant that is shown, as far as this page has seen it. */
+function curveOf({ model, place, state }: View): Sample[] {
+  return place.at === null ? model.curve : model.curve.filter((sample) => sample.at <= state.at);
+}
+
+function faultsText(view: View): string {
+  if (view.place.at === null) return count(view.model.faultsPerSecond);
+  const last = curveOf(view).at(-1);
+  return last ? count(last.faults) : '–';
+}
+
 /** What the hart does right now; of the past nobody knows. */
 function placeText({ model, place, t }: View, index: number): string {
   const at = place.at === null ? model.harts[index] : undefined;
-  return at ? `${t.vitals.modes[at.mode]} ${at.symbol.replace(/\+.*/, '') || hex(at.pc)}` : '–';
+  return at ? `${t.vitals.modes[at.mode]} ${at.symbol.replace(/\+0x[0-9a-f]+/, '') || hex(at.pc)}` : '–';
 }
 
 function costText({ model, t }: View): string {
@@ -139,10 +151,10 @@ function costText({ model, t }: View): string {
 }
 
 function vitalsText(view: View): string {
-  const { model, state, t } = view;
+  const { state, t } = view;
   const lines = [
     `${t.vitals.free}: ${pageSize(state.totals.free)} ${t.vitals.of(pageSize(state.totals.ram))}`,
-    `${t.vitals.faults}: ${model.faultsPerSecond}`,
+    `${t.vitals.faults}: ${faultsText(view)}`,
     ...state.harts.map((hart) => `${t.hart} ${hart.index}: ${hartText(view, hart.tid, hart.pid)}, ${placeText(view, hart.index)}`),
     ...usedKinds(view).map(([kind, frames]) => `${t.kinds[kind]}: ${pageSize(frames)}`),
     '',

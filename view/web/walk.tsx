@@ -1,10 +1,11 @@
 /* One translation, step by step: the bits of the address, each entry that is read, each check, and how it ends. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { hex, type Reason, type WalkResult, type WalkStep } from '../core/index.ts';
 import type { WalkAnswer } from '../shared/protocol.ts';
 import { useView, type View } from './context.ts';
 import { flagsOf } from './format.ts';
 import { Choice, Empty, FrameLink, Twin } from './parts.tsx';
+import { pastAnswer, type PastAnswer } from './past.ts';
 
 /** The engine's words begin with the indices and the root, and have a line for each step: those are drawn. */
 const FIRST_WORDS = 2;
@@ -16,13 +17,15 @@ export function WalkView() {
   const { model, place, t, go } = view;
   const [predict, setPredict] = useState(false);
   const [guess, setGuess] = useState<Guess | null>(null);
-  const answer = model.walk && fits(model.walk, view) ? model.walk : null;
+  const live = model.walk && fits(model.walk, view) ? model.walk : null;
+  const answer: WalkAnswer | PastAnswer | null = useMemo(() => (place.at !== null || model.connection === 'kept' ? inThePast(view, live) : live), [view.state, place, live, model.connection]);
   useEffect(() => setGuess(null), [place.va, place.pid, place.acc, place.mode, predict]);
   const hidden = predict && guess === null;
   return (
     <div class="walk">
       <Question view={view} predict={predict} setPredict={setPredict} />
-      {model.connection === 'kept' ? <Empty>{t.needsMachine}</Empty> : place.va === '' && <Empty>{t.walk.enter}</Empty>}
+      {place.va === '' && <Empty>{t.walk.enter}</Empty>}
+      {answer && 'lost' in answer && answer.lost && <p class="bad" role="alert">{t.walk.lost}</p>}
       {answer?.error && <p class="bad" role="alert">{t.walk.wrong(answer.error)}</p>}
       {answer?.result && (
         <>
@@ -34,6 +37,13 @@ export function WalkView() {
       )}
     </div>
   );
+}
+
+/** From what is kept: the machine is elsewhere by now. */
+function inThePast({ model, place, state }: View, live: WalkAnswer | null): PastAnswer | null {
+  if (place.va === '' || (place.at !== null && !model.history)) return null;
+  const asked = { pid: place.pid ?? 0, expr: place.va, access: place.acc, mode: place.mode };
+  return pastAnswer(state, asked, { kernel: model.beside.kernelAt(state.seq, state.levels), symbols: model.symbols, live }, place.lang);
 }
 
 /** Is this the answer to what is asked now, not to the question before? */

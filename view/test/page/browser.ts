@@ -22,9 +22,11 @@ export class Visitor {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     const visitor = new Visitor(page, browser);
-    const origin = new URL(address).origin;
+    const own = new URL(address);
     await context.route('**', (route) => {
-      if (new URL(route.request().url()).origin === origin) return route.continue();
+      const { origin, protocol, pathname } = new URL(route.request().url());
+      // A file has no origin: it alone is its page.
+      if (protocol === 'file:' ? pathname === own.pathname : origin === own.origin) return route.continue();
       visitor.strangers.push(route.request().url());
       return route.abort();
     });

@@ -61,13 +61,15 @@ test('text that is no JSON is no message', () => assert.equal(parseMessage('{'),
 test('where the harts are, from what QEMU prints of their registers', () => {
   const part = (n: number, pc: string) => `\nCPU#${n}\n V      =   0\n pc       ${pc}\n mhartid  000000000000000${n}\n mepc     ffffffff802014a4\n`;
   const text = part(0, 'ffffffff802014a4') + part(1, '0000000000010400') + part(2, '0000000080000ab0');
-  assert.deepEqual(parseRegisters(text, null), [
-    { pc: 0xffffffff802014a4n, mode: 'kernel', symbol: '' }, { pc: 0x10400n, mode: 'user', symbol: '' }, { pc: 0x80000ab0n, mode: 'firmware', symbol: '' },
+  assert.deepEqual(parseRegisters(text, (pc) => `place of ${pc.toString(16)}`), [
+    { pc: 0xffffffff802014a4n, mode: 'kernel', symbol: 'place of ffffffff802014a4' }, { pc: 0x10400n, mode: 'user', symbol: '' }, { pc: 0x80000ab0n, mode: 'firmware', symbol: '' },
   ]);
-  assert.deepEqual(parseRegisters('nothing of the kind', null), []);
+  assert.deepEqual(parseRegisters('nothing of the kind', String), []);
 });
 
 test('a place in a program without a file, or with one that is no program', () => {
-  const programs = new Programs(['junk=/etc/passwd', 'gone=/nowhere', 'no name']);
-  for (const name of ['junk', 'gone', 'busybox']) assert.equal(programs.describe(`/bin/${name}`, 0x10400), `${name}+0x10400`);
+  const programs = new Programs(['/bin/junk=/etc/passwd', '/bin/gone=/nowhere', 'no name']);
+  for (const name of ['junk', 'gone', 'busybox'])
+    for (const same of [true, false]) assert.deepEqual(programs.describe(`/bin/${name}`, 0x10400, same), { symbol: `${name}+0x10400`, line: '' });
+  assert.equal(programs.bytes('/bin/junk'), null);
 });

@@ -9,7 +9,7 @@ import { filmCsv, filmTrace } from '../../web/export.ts';
 
 const EVENT: FilmEvent = {
   hart: 1, n: 7, time: 12345678n, kind: 'fault', tid: 12, va: 0xffffffff80200000n, pc: 0x10400n, before: 0n, after: (1n << 63n) | 0xd7n, cost: 2500, nr: 0, how: 4,
-  faultHow: 'cow', result: 'done', access: 'w', pid: 11, name: 'a "b", c', symbol: 'busybox+0x400',
+  faultHow: 'cow', result: 'done', access: 'w', pid: 11, name: 'a "b", c', symbol: 'busybox main+0x4', line: 'user/busybox.c:45',
 };
 
 test('64-bit numbers and Infinity survive the wire', () => {
@@ -29,12 +29,13 @@ test('an event is the same after the wire, as short as it is there', () => {
   delete other.result;
   delete other.access;
   assert.deepEqual(unpackEvent(packEvent(other)), other);
+  assert.equal(unpackEvent(packEvent({ ...EVENT, line: '' })).line, '');
 });
 
 test('CSV: quotes are doubled, and a name is never a formula', () => {
   const rows = filmCsv([EVENT, { ...EVENT, name: '=1+1' }], 10_000_000).split('\r\n');
   assert.equal(rows.length, 4);
-  assert.equal(rows[1], '1.234568,1,11,12,"a ""b"", c",fault,cow,done,w,0xffffffff80200000,0x10400,busybox+0x400,2500,0x0,0x80000000000000d7,0');
+  assert.equal(rows[1], '1.234568,1,11,12,"a ""b"", c",fault,cow,done,w,0xffffffff80200000,0x10400,busybox main+0x4,user/busybox.c:45,2500,0x0,0x80000000000000d7,0');
   assert.ok(rows[2]!.includes(`,'=1+1,`));
 });
 
