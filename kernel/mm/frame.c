@@ -62,6 +62,7 @@ LAYOUT_IS_FIELD(zone, beyond);
 LAYOUT_IS_ADDRESS(caches);
 LAYOUT_IS_STRUCT(frame_cache);
 LAYOUT_IS_FIELD(frame_cache, nr);
+LAYOUT_IS_FIELD(frame_cache, kinds);
 
 static bool ready;
 

@@ -17,6 +17,7 @@
  *   memory.ts      RAM in arrays and dumps          changes.ts    the same for readers
  *   machine.ts     kernel addresses, members        rings.ts      events, with their losses
  *   walk.ts        one translation                  check.ts      the invariants; lamp.ts: what of them to believe
+ *                                                   books.ts, swapbooks.ts: the kernel's own counts
  *   tables.ts      whole trees, vmprint             explain.ts    words, of words/; log.ts: the kernel's own
  *   frames.ts, processes.ts, names.ts               what a snapshot is read with; lines.ts: source lines of addresses
  */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  arrayMemory, dumpMemory, ElfError, explainAddress, explainEvent, explainWalk, hex, Layout, LayoutError, leafAt, Machine, RingReader, satpParts, say, tableTree,
+  arrayMemory, dumpMemory, ElfError, explainAddress, explainEvent, explainWalk, hex, Layout, LayoutError, leafAt, Machine, RingReader, satpParts, say, Symbols, tableTree,
   vaOf, vmprint, vpnOf, walk, type AspaceInfo, type Reason, type TraceEvent, type VmaInfo, type WalkOptions,
 } from '../core/index.ts';
 import { parseNumber, parseOptions, UsageError } from '../cli/options.ts';
@@ -200,6 +200,17 @@ function core(segments: { pa: number; bytes: Uint8Array; memSize?: number }[], m
   return out;
 }
 
+test('section headers that are too small are none', () => {
+  const file = core([{ pa: 0x80000000, bytes: new Uint8Array(200) }]);
+  const view = new DataView(file.buffer);
+  view.setBigUint64(40, 250n, true);
+  view.setUint16(60, 100, true);
+  for (const size of [0, 1, 2, 40, 63]) {
+    view.setUint16(58, size, true);
+    assert.equal(Symbols.fromElf(file).find('main'), null);
+  }
+});
+
 test('a dump is memory by physical address; what is none says so', () => {
   const file = core([{ pa: 0x80001000, bytes: Uint8Array.of(5, 6, 7, 8), memSize: 8 }, { pa: 0x80000ffc, bytes: Uint8Array.of(1, 2, 3, 4) }]);
   const memory = dumpMemory(file);
@@ -250,7 +261,7 @@ test('a translation in words', () => {
 });
 
 function vma(start: number, end: number, kind: VmaInfo['kind'], name: string, perms = 'rw-p'): VmaInfo {
-  return { start, end, flags: 0, perms, kind, name, pgoff: 0, ino: 0, amap: 0, obj: 0, apgoff: 0 };
+  return { start, end, flags: 0, perms, kind, name, pgoff: 0, dev: '00:00', ino: 0, amap: 0, obj: 0, apgoff: 0 };
 }
 
 test('what an address is', () => {
