@@ -2,6 +2,7 @@
  * From one snapshot to the next, as a delta: plain JSON, small where little changed. apply(a, diff(a, b)) is b, but for what only
  * a look at the machine knows (slots, moving).
  */
+import type { FrameChanges } from './frames.ts';
 import { levelPages } from './numbers.ts';
 import type { AspaceInfo, Delta, FrameTable, LeafList, ProcessInfo, Snapshot, TableList, TableTree } from './types.ts';
 
@@ -9,8 +10,13 @@ const FRAME_FIELDS = 9;
 const LEAF_FIELDS = 4;
 const TABLE_FIELDS = 5;
 
+/* Plain data, of which much is the very same. */
 function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [p, q] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const keys = Object.keys(p);
+  return keys.length === Object.keys(q).length && keys.every((key) => same(p[key], q[key]));
 }
 
 /** What of `to` is new or another than in `from`, by key; and the keys that are gone. null: nothing. */
@@ -36,8 +42,9 @@ function applyKeyed<T>(from: T[], change: { gone: number[]; set: T[] } | undefin
 const processKey = (p: ProcessInfo): number => p.address || -p.pid;
 const aspaceKey = (as: AspaceInfo): number => as.address;
 
-export function diff(from: Snapshot, to: Snapshot): Delta {
-  const delta: Delta = { version: 1, from: from.seq, to: to.seq, at: to.at, paused: to.paused, trees: [], frames: framesDiff(from.frames, to.frames) };
+/** frames: which frames are others, where that is known already. */
+export function diff(from: Snapshot, to: Snapshot, frames: FrameChanges | null = null): Delta {
+  const delta: Delta = { version: 1, from: from.seq, to: to.seq, at: to.at, paused: to.paused, trees: [], frames: framesDiff(from.frames, to.frames, frames) };
   if (!same(from.harts, to.harts)) delta.harts = to.harts;
   const processes = keyed(from.processes, to.processes, processKey);
   if (processes) delta.processes = processes;
@@ -90,6 +97,7 @@ function emptyTree(root: number, levels: number): TableTree {
 }
 
 function treeDiff(from: TableTree | null, to: TableTree): TreeChange | null {
+  if (from === to) return null;
   const a = from && from.root === to.root ? from : emptyTree(to.root, to.levels);
   const lost: number[] = [];
   const set: number[] = [];
@@ -174,19 +182,28 @@ function leavesApply(from: LeafList, lost: number[], set: number[]): LeafList {
 
 // ---- frames ----
 
-function framesDiff(a: FrameTable, b: FrameTable): number[] {
-  const runs: number[] = [];
+function framesDiff(a: FrameTable, b: FrameTable, known: FrameChanges | null): number[] {
+  if (a === b) return [];
+  if (known?.from === a && known.to === b) return frameRuns(b, known.at);
   const comparable = a.count === b.count && a.firstPfn === b.firstPfn;
-  for (let i = 0; i < b.count; i++) {
-    if (comparable && frameSame(a, b, i)) continue;
+  const others: number[] = [];
+  for (let i = 0; i < b.count; i++) if (!comparable || !frameSame(a, b, i)) others.push(i);
+  const runs = frameRuns(b, others);
+  /* A table of another size begins anew: its place and size come first. */
+  return comparable ? runs : [b.firstPfn, b.count, -1, 0, 0, 0, 0, 0, 0, ...runs];
+}
+
+/* which: ascending. */
+function frameRuns(b: FrameTable, which: readonly number[]): number[] {
+  const runs: number[] = [];
+  for (const i of which) {
     const last = runs.length - FRAME_FIELDS;
     if (last >= 0 && continues(runs, last, b, i)) {
       if (runs[last + 1] === 1) runs[last + 8] = b.index[i]! - runs[last + 7]!;
       runs[last + 1]!++;
     } else runs.push(i, 1, b.kind[i]!, b.order[i]!, b.flags[i]!, b.refs[i]!, b.owner[i]!, b.index[i]!, 0);
   }
-  /* A table of another size begins anew: its place and size come first. */
-  return comparable ? runs : [b.firstPfn, b.count, -1, 0, 0, 0, 0, 0, 0, ...runs];
+  return runs;
 }
 
 function frameSame(a: FrameTable, b: FrameTable, i: number): boolean {

@@ -18,7 +18,7 @@
  *   machine.ts     kernel addresses, members        rings.ts      events, with their losses
  *   walk.ts        one translation                  check.ts      the invariants; lamp.ts: what of them to believe
  *   tables.ts      whole trees, vmprint             explain.ts    words, of words/
- *   frames.ts, processes.ts, names.ts               what a snapshot is read with
+ *   frames.ts, processes.ts, names.ts, pages.ts     what a snapshot is read with
  */
 export * from './types.ts';
 export { hex, PAGE_SHIFT, PAGE_SIZE, pteFlags, ptePa, satpParts, vaOf, vpnOf } from './numbers.ts';
@@ -28,8 +28,8 @@ export { arrayMemory, dumpMemory } from './memory.ts';
 export { Machine } from './machine.ts';
 export { rootOf, walk } from './walk.ts';
 export { leafAt, tableTree, vmprint } from './tables.ts';
-export { aspaceOf, mapsText, pidsByAspace, swappedPages, takeSnapshot } from './snapshot.ts';
-export { frameInfo, reverseMap, sharePairs } from './reverse.ts';
+export { aspaceOf, mapsText, pidsByAspace, SnapshotReader, swappedPages, takeSnapshot } from './snapshot.ts';
+export { frameInfo, mappingsOf, reverseMap, sharePairs } from './reverse.ts';
 export { apply, diff, snapshotFromJson, snapshotToJson } from './diff.ts';
 export { RingReader } from './rings.ts';
 export { check } from './check.ts';

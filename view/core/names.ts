@@ -1,7 +1,8 @@
 /* What a VMA is called: as /proc/PID/maps has it (kernel/proc/procfs/maps.c, kernel/fs/path.c). */
 import { Machine, Shape } from './machine.ts';
 import { u64, vpnOf } from './numbers.ts';
-import type { Memory, VmaKind } from './types.ts';
+import type { PageCache } from './pages.ts';
+import type { VmaKind } from './types.ts';
 
 const DEEPEST = 64;
 const LONGEST = 255;
@@ -18,9 +19,8 @@ export class VmaNames {
   private readonly mount;
   private readonly bits: Record<'READ' | 'WRITE' | 'EXEC' | 'SHARED' | 'STACK' | 'HEAP' | 'SPECIAL', number>;
   private readonly usyscall: number;
-  private readonly files = new Map<number, { path: string; ino: number }>();
 
-  constructor(private readonly machine: Machine, private readonly memory: Memory) {
+  constructor(private readonly machine: Machine, private readonly memory: PageCache) {
     const layout = machine.layout!;
     const bit = (name: string): number => Number(layout.constant('VMA_' + name));
     this.file = new Shape(layout, 'file', ['inode', 'path.mount', 'path.dentry']);
@@ -40,7 +40,7 @@ export class VmaNames {
   of(start: number, flags: number, file: number): VmaName {
     const b = this.bits;
     if (file > 0) {
-      const { path, ino } = this.fileName(file);
+      const { path, ino } = this.memory.keep(`file ${file}`, () => this.fileName(file));
       return { kind: flags & b.EXEC ? 'text' : flags & b.WRITE && !(flags & b.SHARED) ? 'data' : 'file', name: path, ino };
     }
     if (start === this.usyscall) return { kind: 'usyscall', name: '[usyscall]', ino: 0 };
@@ -51,20 +51,14 @@ export class VmaNames {
   }
 
   private fileName(pa: number): { path: string; ino: number } {
-    const known = this.files.get(pa);
-    if (known) return known;
     const v = this.file.read(this.memory, pa);
-    let found = { path: '?', ino: 0 };
-    if (v) {
-      const inode = this.machine.pointer(v, this.file.at.inode);
-      const ino = inode > 0 ? this.memory.read(inode + this.machine.layout!.offset('inode.ino'), 8) : null;
-      found = {
-        path: this.path(this.machine.pointer(v, this.file.at['path.mount']), this.machine.pointer(v, this.file.at['path.dentry'])),
-        ino: ino ? u64(new DataView(ino.buffer, ino.byteOffset, 8), 0) : 0,
-      };
-    }
-    this.files.set(pa, found);
-    return found;
+    if (!v) return { path: '?', ino: 0 };
+    const inode = this.machine.pointer(v, this.file.at.inode);
+    const ino = inode > 0 ? this.memory.read(inode + this.machine.layout!.offset('inode.ino'), 8) : null;
+    return {
+      path: this.path(this.machine.pointer(v, this.file.at['path.mount']), this.machine.pointer(v, this.file.at['path.dentry'])),
+      ino: ino ? u64(new DataView(ino.buffer, ino.byteOffset, 8), 0) : 0,
+    };
   }
 
   /* Up to the root of the root mount. A mount's root goes on at the directory that it covers. */

@@ -3,9 +3,9 @@
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
 import type { FileMemory } from '../cli/memory.ts';
-import { diff, Lamp, Machine, reverseMap, RingReader, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
+import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Snapshot } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
-import { encode, type Catch, type Cost, type HartPlace, type PackedEvent } from '../shared/protocol.ts';
+import type { Catch, Cost, HartPlace, PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
 import { Session } from './history.ts';
 import type { Programs } from './programs.ts';
@@ -28,11 +28,10 @@ export interface Look {
 
 export class Watcher {
   private rings: RingReader | null = null;
+  private readonly reader: SnapshotReader;
   private readonly film: Film;
   private readonly lamp = new Lamp();
   private lampDue = 0;
-  private reverse: ReverseMap | null = null;
-  private reverseOf: Snapshot | null = null;
   private faults: { at: number; count: number }[] = [];
   private cpuMs = 0;
   private lastLooks: number[] = [];
@@ -50,6 +49,7 @@ export class Watcher {
   onCaught: () => void = () => {};
 
   constructor(readonly machine: Machine, readonly ram: FileMemory, programs: Programs, private readonly filmKept = FILM_KEPT) {
+    this.reader = new SnapshotReader(machine);
     this.film = new Film(machine, programs);
     this.lampState = this.lamp.state;
   }
@@ -60,12 +60,12 @@ export class Watcher {
     const before = this.now;
     if (!before && !this.machine.refresh()) return null;
     this.rings ??= new RingReader(this.machine, { from: 'oldest' });
-    const now = takeSnapshot(this.machine, { paused, at: Date.now() });
+    const now = this.reader.take({ paused, at: Date.now() });
     this.now = now;
     this.film.learn(now);
     this.readEvents();
-    const delta = before ? diff(before, now) : null;
-    const deltaText = delta ? encode(delta) : '';
+    const delta = before ? diff(before, now, this.reader.frameChanges) : null;
+    const deltaText = delta ? JSON.stringify(delta) : '';
     if (delta) this.session.add(delta, deltaText.length);
     else this.session.begin(now);
     this.lookAtLamp(now, paused);
@@ -90,15 +90,6 @@ export class Watcher {
     const since = Date.now() - 1000;
     this.faults = this.faults.filter((f) => f.at >= since);
     return this.faults.reduce((sum, f) => sum + f.count, 0);
-  }
-
-  /** frame → leaves, made once for each snapshot that is asked about. */
-  reverseMap(): ReverseMap | null {
-    if (this.reverseOf !== this.now) {
-      this.reverse = this.now && reverseMap(this.now);
-      this.reverseOf = this.now;
-    }
-    return this.reverse;
   }
 
   private readEvents(): void {

@@ -88,7 +88,7 @@ function lookAt(machine: Machine, last: Snapshot, r: Random): boolean {
   const findings = check(machine, s);
   for (const finding of findings.slice(0, 20)) explainFinding(finding, 'zh-CN');
   const reverse = reverseMap(s);
-  for (let i = 0; i < 8; i++) frameInfo(machine, s, reverse, s.frames.firstPfn + r.next(Math.max(s.frames.count, 1)));
+  for (let i = 0; i < 8; i++) frameInfo(machine, s, s.frames.firstPfn + r.next(Math.max(s.frames.count, 1)));
   sharePairs(s, reverse);
   new RingReader(machine).read();
   if (s.aspaces.length) {
