@@ -15,9 +15,10 @@ const MOST_HARTS = 64;
 
 /** Reads one machine again and again; what has not changed in between is not made anew. */
 export class SnapshotReader {
-  private readonly pages: PageCache;
+  private pages: PageCache;
   private frames: FrameReader | null = null;
   private kinds: { of: FrameTable; counts: number[] } | null = null;
+  private of = '';
 
   constructor(private readonly machine: Machine) {
     this.pages = new PageCache(machine.memory);
@@ -30,7 +31,7 @@ export class SnapshotReader {
 
   /** Of a machine whose refresh() was true. Without a layout note: an empty one with the table of satp as the kernel's. */
   take(options: { paused?: boolean; at?: number } = {}): Snapshot {
-    const { machine, pages } = this;
+    const { machine } = this;
     const problems: Problem[] = [...machine.problems];
     const paused = options.paused ?? false;
     const snapshot: Snapshot = {
@@ -40,14 +41,13 @@ export class SnapshotReader {
     };
     if (!machine.layout) return snapshot;
     const heads = paused ? null : ringHeads(machine);
-    pages.next();
+    const { pages, frames } = this.begin();
     const banks = readBanks(machine, problems);
     const found = new ProcessReader(machine, pages, problems).read();
     snapshot.processes = found.processes;
     snapshot.aspaces = found.aspaces;
     /* The frames before the trees: where a tree leads into what is no table, it is not followed. */
-    this.frames ??= new FrameReader(machine);
-    snapshot.frames = this.frames.read(pages, banks, problems);
+    snapshot.frames = frames.read(pages, banks, problems);
     snapshot.trees = readTrees(machine, pages, found.aspaces, snapshot.frames);
     snapshot.slots = readSlots(machine, pages, found.aspaces, snapshot.frames, problems);
     snapshot.totals = this.totals(snapshot.frames, banks);
@@ -55,6 +55,19 @@ export class SnapshotReader {
     snapshot.harts = readHarts(machine, found);
     if (heads) snapshot.moving = movingOf(machine, heads, found);
     return snapshot;
+  }
+
+  /* What was kept is of no use once refresh() has found the kernel elsewhere. */
+  private begin(): { pages: PageCache; frames: FrameReader } {
+    const of = `${this.machine.levels} ${this.machine.addressOf('boot_ram')}`;
+    if (of !== this.of) {
+      this.of = of;
+      this.pages = new PageCache(this.machine.memory);
+      this.frames = null;
+    }
+    this.frames ??= new FrameReader(this.machine);
+    this.pages.next();
+    return { pages: this.pages, frames: this.frames };
   }
 
   private totals(frames: FrameTable, banks: Bank[]): Snapshot['totals'] {

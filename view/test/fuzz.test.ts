@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   apply, arrayMemory, changes, check, diff, explainFinding, explainProblem, explainWalk, frameInfo, Machine, mapsText, reverseMap, RingReader, rootOf,
-  sharePairs, swappedPages, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
+  sharePairs, SnapshotReader, swappedPages, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
 } from './reach.ts';
 import { Console, machineFile, openMachine, Qmp, until } from './guest.ts';
 
@@ -80,6 +80,13 @@ function corrupt(t: Target, r: Random): () => void {
   return () => t.ram.set(old, at);
 }
 
+/* Who looks again and again sees what a first look sees. */
+function lookAgain(reader: SnapshotReader, machine: Machine): void {
+  const again = reader.take({ paused: true, at: 0 });
+  const first = takeSnapshot(machine, { paused: true, at: 0 });
+  assert.deepEqual({ ...again, seq: 0 }, { ...first, seq: 0 });
+}
+
 /* All that a face of the engine would do with a machine. True: it saw that something is wrong. */
 function lookAt(machine: Machine, last: Snapshot, r: Random): boolean {
   if (!machine.refresh()) return true;
@@ -132,6 +139,7 @@ test(`${ROUNDS} broken machines, seed ${SEED}`, async () => {
   for (let at = frames - file.base; at < frames - file.base + (64 << 10); at += 4096) t.metadata.push(at);
   for (const entry of machine.layout!.entries.values())
     if (entry.kind === 'address') t.variables.push(Math.floor((machine.addressOf(entry.name) - file.base) / 4096) * 4096);
+  const reader = new SnapshotReader(machine);
   let seen = 0;
   let longest = 0;
   for (let round = 0; round < ROUNDS; round++) {
@@ -140,6 +148,7 @@ test(`${ROUNDS} broken machines, seed ${SEED}`, async () => {
     const began = Date.now();
     try {
       if (lookAt(machine, whole, r)) seen++;
+      if (round % 8 === 0 && machine.refresh()) lookAgain(reader, machine);
     } catch (error) {
       throw new Error(`round ${round} of seed ${SEED}: ${(error as Error).stack}`);
     }
