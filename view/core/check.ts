@@ -185,7 +185,7 @@ class Checker {
   // ---- the kernel's half ----
 
   private checkKernelHalf(): void {
-    const tree = tableTree(this.machine.memory, this.s.kernelRoot, this.s.levels, 'all');
+    const tree = this.s.kernel ?? tableTree(this.machine.memory, this.s.kernelRoot, this.s.levels, 'all');
     for (const pa of tree.tables.pa) this.tables.set(pa, 0);
     const { vpn, lo, hi, count } = tree.leaves;
     for (let i = 0; i < count; i++) {

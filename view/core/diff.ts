@@ -1,6 +1,6 @@
 /*
  * From one snapshot to the next, as a delta: plain JSON, small where little changed. apply(a, diff(a, b)) is b, but for what only
- * a look at the machine knows (slots, moving).
+ * a look at the machine knows (slots, kernel, moving).
  */
 import type { FrameChanges } from './frames.ts';
 import { levelPages } from './numbers.ts';
@@ -15,8 +15,13 @@ function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   const [p, q] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const keys = Object.keys(p);
-  return keys.length === Object.keys(q).length && keys.every((key) => same(p[key], q[key]));
+  let more = 0; // members that q has beyond those of p
+  for (const _ in q) more++;
+  for (const key in p) {
+    if (!same(p[key], q[key])) return false;
+    more--;
+  }
+  return more === 0;
 }
 
 /** What of `to` is new or another than in `from`, by key; and the keys that are gone. null: nothing. */
@@ -76,7 +81,7 @@ export function apply(from: Snapshot, delta: Delta): Snapshot {
     ...from, seq: delta.to, at: delta.at, paused: delta.paused, harts: delta.harts ?? from.harts,
     processes: applyKeyed(from.processes, delta.processes, processKey).sort((a, b) => a.pid - b.pid), aspaces, trees,
     frames: framesApply(from.frames, delta.frames), totals: delta.totals ?? from.totals, stats: delta.stats ?? from.stats,
-    problems: delta.problems ?? from.problems, slots: null, moving: [],
+    problems: delta.problems ?? from.problems, slots: null, kernel: null, moving: [],
   };
 }
 
@@ -269,6 +274,6 @@ function emptySnapshot(levels: number, isolating: boolean, kernelRoot: number): 
       firstPfn: 0, count: 0, kind: new Uint8Array(0), order: new Uint8Array(0), flags: new Uint16Array(0), refs: new Uint32Array(0),
       owner: new Float64Array(0), index: new Float64Array(0),
     },
-    totals: { ram: 0, free: 0, kinds: [] }, stats: {}, problems: [], slots: null, moving: [],
+    totals: { ram: 0, free: 0, kinds: [] }, stats: {}, problems: [], slots: null, kernel: null, moving: [],
   };
 }

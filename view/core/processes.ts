@@ -71,10 +71,13 @@ export class ProcessReader {
   private readonly pagetable;
   private readonly vma;
   private readonly node: { left: number; right: number };
-  private readonly aspaces = new Map<number, AspaceInfo | null>();
+  private readonly states = new Map<number, TaskState>();
   private readonly names: VmaNames;
+  /* Of the reading under way. */
+  private aspaces = new Map<number, AspaceInfo | null>();
+  private problems: Problem[] = [];
 
-  constructor(private readonly machine: Machine, private readonly memory: PageCache, private readonly problems: Problem[]) {
+  constructor(private readonly machine: Machine, private readonly memory: PageCache) {
     const layout = machine.layout!;
     this.pid = new Shape(layout, 'pid', ['nr', 'task']);
     this.task = new Shape(layout, 'task', ['proc', 'tid', 'name', 'state', 'on_hart', 'hart', 'as', 'utime', 'stime']);
@@ -86,9 +89,12 @@ export class ProcessReader {
     this.vma = new Shape(layout, 'vma', ['start', 'end', 'flags', 'node', 'obj', 'pgoff', 'file', 'amap', 'apgoff']);
     this.node = { left: layout.offset('tree_node.left'), right: layout.offset('tree_node.right') };
     this.names = new VmaNames(machine, memory);
+    for (const name of STATES) this.states.set(Number(layout.constant('TASK_' + name.toUpperCase())), name);
   }
 
-  read(): Population {
+  read(problems: Problem[]): Population {
+    this.aspaces = new Map();
+    this.problems = problems;
     const byProcess = new Map<number, ProcessInfo>();
     const kernel: ProcessInfo[] = [];
     const wrong = new IndexReader(this.machine, this.memory).each(this.machine.addressOf('pids'), MOST_TASKS, (nr, view, at) => {
@@ -132,13 +138,9 @@ export class ProcessReader {
   private taskInfo(address: number, t: DataView): TaskInfo {
     const at = this.task.at;
     return {
-      address, tid: t.getInt32(at.tid, true), name: textAt(t, at.name, 16), state: this.state(t.getUint32(at.state, true)),
+      address, tid: t.getInt32(at.tid, true), name: textAt(t, at.name, 16), state: this.states.get(t.getUint32(at.state, true)) ?? 'unknown',
       onHart: t.getUint32(at.on_hart, true) ? t.getUint32(at.hart, true) : null, utimeNs: u64(t, at.utime), stimeNs: u64(t, at.stime),
     };
-  }
-
-  private state(value: number): TaskState {
-    return STATES.find((name) => Number(this.machine.layout!.constant('TASK_' + name.toUpperCase())) === value) ?? 'unknown';
   }
 
   private aspaceInfo(pa: number, nr: number): AspaceInfo | null {

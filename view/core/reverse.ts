@@ -117,9 +117,10 @@ export function frameInfo(machine: Machine, s: Snapshot, pfn: number): FrameInfo
   };
 }
 
-/* The kernel's own leaves, as pid 0: nearly every frame is in its direct map. Read when asked for, not with each snapshot. */
+/* The kernel's own leaves, as pid 0: nearly every frame is in its direct map. */
 function kernelMappings(machine: Machine, s: Snapshot, pfn: number): Mapping[] {
-  return leavesOf(tableTree(machine.memory, s.kernelRoot, s.levels, 'all').leaves, pfn, 0, KERNEL_HALF);
+  const tree = s.kernel ?? tableTree(machine.memory, s.kernelRoot, s.levels, 'all');
+  return leavesOf(tree.leaves, pfn, 0, KERNEL_HALF);
 }
 
 function ownerText(machine: Machine, s: Snapshot, kind: string, owner: number): string {

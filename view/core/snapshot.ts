@@ -17,6 +17,7 @@ const MOST_HARTS = 64;
 export class SnapshotReader {
   private pages: PageCache;
   private frames: FrameReader | null = null;
+  private processes: ProcessReader | null = null;
   private kinds: { of: FrameTable; counts: number[] } | null = null;
   private of = '';
 
@@ -37,18 +38,19 @@ export class SnapshotReader {
     const snapshot: Snapshot = {
       version: 1, seq: ++machine.snapshots, at: options.at ?? Date.now(), paused, levels: machine.levels, isolating: machine.isolating,
       kernelRoot: machine.kernelRoot, harts: [], processes: [], aspaces: [], trees: new Map(), frames: emptyFrames(0, 0),
-      totals: { ram: 0, free: 0, kinds: KIND_NAMES.map(() => 0) }, stats: {}, problems, slots: null, moving: [],
+      totals: { ram: 0, free: 0, kinds: KIND_NAMES.map(() => 0) }, stats: {}, problems, slots: null, kernel: null, moving: [],
     };
     if (!machine.layout) return snapshot;
     const heads = paused ? null : ringHeads(machine);
-    const { pages, frames } = this.begin();
+    const { pages, frames, processes } = this.begin();
     const banks = readBanks(machine, problems);
-    const found = new ProcessReader(machine, pages, problems).read();
+    const found = processes.read(problems);
     snapshot.processes = found.processes;
     snapshot.aspaces = found.aspaces;
     /* The frames before the trees: where a tree leads into what is no table, it is not followed. */
     snapshot.frames = frames.read(pages, banks, problems);
     snapshot.trees = readTrees(machine, pages, found.aspaces, snapshot.frames);
+    snapshot.kernel = pages.keep(`kernel ${machine.kernelRoot}`, () => tableTree(pages, machine.kernelRoot, machine.levels, 'all'));
     snapshot.slots = readSlots(machine, pages, found.aspaces, snapshot.frames, problems);
     snapshot.totals = this.totals(snapshot.frames, banks);
     snapshot.stats = readStats(machine);
@@ -58,16 +60,17 @@ export class SnapshotReader {
   }
 
   /* What was kept is of no use once refresh() has found the kernel elsewhere. */
-  private begin(): { pages: PageCache; frames: FrameReader } {
+  private begin(): { pages: PageCache; frames: FrameReader; processes: ProcessReader } {
     const of = `${this.machine.levels} ${this.machine.addressOf('boot_ram')}`;
     if (of !== this.of) {
       this.of = of;
       this.pages = new PageCache(this.machine.memory);
-      this.frames = null;
+      this.frames = this.processes = null;
     }
     this.frames ??= new FrameReader(this.machine);
+    this.processes ??= new ProcessReader(this.machine, this.pages);
     this.pages.next();
-    return { pages: this.pages, frames: this.frames };
+    return { pages: this.pages, frames: this.frames, processes: this.processes };
   }
 
   private totals(frames: FrameTable, banks: Bank[]): Snapshot['totals'] {

@@ -346,6 +346,8 @@ export interface Snapshot {
   problems: Problem[];
   /** How many amaps hold a frame, by (pfn - firstPfn), at most 255. null: not known (a snapshot made of deltas). */
   slots: Uint8Array | null;
+  /** The kernel's own table. null: as with slots. */
+  kernel: TableTree | null;
   /** Address spaces that were at work while this was read: what is odd about them may be two halves of two instants. */
   moving: number[];
 }
