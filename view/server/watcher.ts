@@ -8,6 +8,7 @@ import { packEvent } from '../shared/film.ts';
 import type { Catch, Cost, HartPlace, PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
 import { Session } from './history.ts';
+import type { Page } from './page.ts';
 import type { Programs } from './programs.ts';
 
 /** Events that are kept for pages that are opened later. */
@@ -69,10 +70,16 @@ export class Watcher {
     if (delta) this.session.add(delta, deltaText.length);
     else this.session.begin(now);
     this.lookAtLamp(now, paused);
-    const used = process.cpuUsage(begin);
-    this.cpuMs = (used.user + used.system) / 1000;
+    this.cpuMs = spentSince(begin);
     this.lastLooks = [...this.lastLooks.slice(-9), Date.now()];
     return { now, before, delta, deltaText };
+  }
+
+  /** Tells the pages of a look; that is part of its cost. */
+  tell(look: Look, pages: Iterable<Page>): void {
+    const begin = process.cpuUsage();
+    for (const page of pages) page.tick(look);
+    this.cpuMs += spentSince(begin);
   }
 
   /** Milliseconds to wait after a look that began at `begin`, so that looking takes a bounded share of the host. */
@@ -118,7 +125,12 @@ export class Watcher {
     if (Date.now() < this.lampDue && !paused) return;
     const begin = process.cpuUsage();
     this.lampState = this.lamp.look(this.machine, now);
-    const used = process.cpuUsage(begin);
-    this.lampDue = Date.now() + Math.max(FASTEST_MS, ((used.user + used.system) / 1000) * LAMP_SHARE);
+    this.lampDue = Date.now() + Math.max(FASTEST_MS, spentSince(begin) * LAMP_SHARE);
   }
+}
+
+/** Milliseconds of the host's processors. */
+function spentSince(begin: NodeJS.CpuUsage): number {
+  const used = process.cpuUsage(begin);
+  return (used.user + used.system) / 1000;
 }
