@@ -66,9 +66,31 @@ export function diff(from: Snapshot, to: Snapshot, frames: FrameChanges | null =
 }
 
 export function apply(from: Snapshot, delta: Delta): Snapshot {
+  return applied(from, delta, copyFrames);
+}
+
+/** The same, for who keeps only the newest: the frames of `from` become those of the next, and are not to be looked at any more. */
+export function advance(from: Snapshot, delta: Delta): Snapshot {
+  return applied(from, delta, (frames) => ({ ...frames }));
+}
+
+/* writable: the table that the changed frames are written to. */
+function applied(from: Snapshot, delta: Delta, writable: (frames: FrameTable) => FrameTable): Snapshot {
   if (delta.version !== 1) throw new Error(`a delta of version ${delta.version}, which this viewer does not know`);
   if (delta.from !== from.seq) throw new Error(`the delta goes on from snapshot ${delta.from}, not from ${from.seq}`);
   const aspaces = applyKeyed(from.aspaces, delta.aspaces, aspaceKey).sort((a, b) => a.address - b.address);
+  const trees = delta.trees.length || delta.aspaces ? treesApply(from, delta, aspaces) : from.trees;
+  return {
+    ...from, seq: delta.to, at: delta.at, paused: delta.paused, harts: delta.harts ?? from.harts,
+    processes: applyKeyed(from.processes, delta.processes, processKey).sort((a, b) => a.pid - b.pid), aspaces, trees,
+    frames: framesApply(from.frames, delta.frames, writable), totals: delta.totals ?? from.totals, stats: delta.stats ?? from.stats,
+    problems: delta.problems ?? from.problems, slots: null, kernel: null, moving: [],
+  };
+}
+
+// ---- trees ----
+
+function treesApply(from: Snapshot, delta: Delta, aspaces: AspaceInfo[]): Map<number, TableTree> {
   const trees = new Map<number, TableTree>();
   const changed = new Map(delta.trees.map((t) => [t.aspace, t]));
   for (const as of aspaces) {
@@ -77,15 +99,8 @@ export function apply(from: Snapshot, delta: Delta): Snapshot {
     const tree = change ? treeApply(old ?? emptyTree(change.root, from.levels), change) : old;
     if (tree) trees.set(as.address, tree);
   }
-  return {
-    ...from, seq: delta.to, at: delta.at, paused: delta.paused, harts: delta.harts ?? from.harts,
-    processes: applyKeyed(from.processes, delta.processes, processKey).sort((a, b) => a.pid - b.pid), aspaces, trees,
-    frames: framesApply(from.frames, delta.frames), totals: delta.totals ?? from.totals, stats: delta.stats ?? from.stats,
-    problems: delta.problems ?? from.problems, slots: null, kernel: null, moving: [],
-  };
+  return trees;
 }
-
-// ---- trees ----
 
 type TreeChange = Omit<Delta['trees'][number], 'aspace'>;
 
@@ -225,7 +240,14 @@ function continues(runs: number[], at: number, b: FrameTable, i: number): boolea
   return count === 1 || runs[at + 7]! + count * runs[at + 8]! === b.index[i];
 }
 
-function framesApply(from: FrameTable, runs: number[]): FrameTable {
+function copyFrames(from: FrameTable): FrameTable {
+  return {
+    ...from, kind: from.kind.slice(), order: from.order.slice(), flags: from.flags.slice(), refs: from.refs.slice(), owner: from.owner.slice(),
+    index: from.index.slice(),
+  };
+}
+
+function framesApply(from: FrameTable, runs: number[], writable: (frames: FrameTable) => FrameTable): FrameTable {
   if (!runs.length) return from;
   const anew = runs[2] === -1;
   const out: FrameTable = anew
@@ -233,10 +255,7 @@ function framesApply(from: FrameTable, runs: number[]): FrameTable {
         firstPfn: runs[0]!, count: runs[1]!, kind: new Uint8Array(runs[1]!), order: new Uint8Array(runs[1]!), flags: new Uint16Array(runs[1]!),
         refs: new Uint32Array(runs[1]!), owner: new Float64Array(runs[1]!), index: new Float64Array(runs[1]!),
       }
-    : {
-        ...from, kind: from.kind.slice(), order: from.order.slice(), flags: from.flags.slice(), refs: from.refs.slice(), owner: from.owner.slice(),
-        index: from.index.slice(),
-      };
+    : writable(from);
   for (let at = anew ? FRAME_FIELDS : 0; at < runs.length; at += FRAME_FIELDS) {
     const [start, count, kind, order, flags, refs, owner, index, step] = runs.slice(at, at + FRAME_FIELDS) as [
       number, number, number, number, number, number, number, number, number,

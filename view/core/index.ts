@@ -30,7 +30,7 @@ export { rootOf, walk } from './walk.ts';
 export { leafAt, tableTree, vmprint } from './tables.ts';
 export { aspaceOf, mapsText, pidsByAspace, SnapshotReader, swappedPages, takeSnapshot } from './snapshot.ts';
 export { frameInfo, mappingsOf, reverseMap, sharePairs } from './reverse.ts';
-export { apply, diff, snapshotFromJson, snapshotToJson } from './diff.ts';
+export { advance, apply, diff, snapshotFromJson, snapshotToJson } from './diff.ts';
 export { RingReader } from './rings.ts';
 export { check } from './check.ts';
 export { Lamp } from './lamp.ts';

@@ -147,22 +147,54 @@ function ownerText(machine: Machine, s: Snapshot, kind: string, owner: number): 
 
 const MOST_SHARERS = 64;
 
+/** Frames that the same processes show. */
+interface Together {
+  /** Of each: its number, doubled, and 1 more if it may write. Ascending. */
+  who: number[];
+  frames: number;
+}
+
 export function sharePairs(s: Snapshot, reverse: ReverseMap): SharePair[] {
   const pairs = new Map<string, SharePair>();
-  for (let i = 0; i < s.frames.count; i++) {
-    if (reverse.users[i]! < 2) continue;
-    const mappings = reverse.of(s.frames.firstPfn + i);
-    const byPid = new Map<number, boolean>();
-    for (const m of mappings) byPid.set(m.pid, (byPid.get(m.pid) ?? false) || (Number(m.pte & 0xffn) & PTE_W) !== 0);
-    const pids = [...byPid.keys()].slice(0, MOST_SHARERS); // the page of zeroes is everybody's
-    for (let a = 0; a < pids.length; a++)
-      for (let b = a + 1; b < pids.length; b++) {
-        const key = `${pids[a]} ${pids[b]}`;
-        const pair = pairs.get(key) ?? { a: pids[a]!, b: pids[b]!, pages: 0, readOnly: 0 };
-        pair.pages++;
-        if (!byPid.get(pids[a]!) && !byPid.get(pids[b]!)) pair.readOnly++;
-        pairs.set(key, pair);
+  for (const { who, frames } of togetherOf(s, reverse)) {
+    for (let a = 0; a < who.length; a++)
+      for (let b = a + 1; b < who.length; b++) {
+        const [p, q] = [who[a]! >> 1, who[b]! >> 1];
+        const pair = pairs.get(`${p} ${q}`) ?? { a: p, b: q, pages: 0, readOnly: 0 };
+        pair.pages += frames;
+        if (!((who[a]! | who[b]!) & 1)) pair.readOnly += frames;
+        pairs.set(`${p} ${q}`, pair);
       }
   }
   return [...pairs.values()].sort((x, y) => y.pages - x.pages || x.a - y.a || x.b - y.b);
+}
+
+function togetherOf(s: Snapshot, { users }: ReverseMap): Together[] {
+  const { firstPfn, count } = s.frames;
+  const pids = pidsByAspace(s);
+  const trees = [...s.trees].map(([address, { leaves }]) => ({ pid: pids.get(address) ?? 0, leaves })).sort((a, b) => a.pid - b.pid);
+  const shown = new Map<number, number[]>();
+  for (const { pid, leaves } of trees)
+    for (let i = 0; i < leaves.count; i++) {
+      const first = ptePfn(leaves.lo[i]!, leaves.hi[i]!) - firstPfn;
+      const end = Math.min(first + levelPages(leaves.level[i]!), count);
+      for (let f = Math.max(first, 0); f < end; f++) if (users[f]! > 1) noteUser(shown, f, pid, leaves.lo[i]! & PTE_W ? 1 : 0);
+    }
+  const sets = new Map<string, Together>();
+  for (const all of shown.values()) {
+    const who = all.slice(0, MOST_SHARERS); // the page of zeroes is everybody's
+    const key = who.join();
+    const known = sets.get(key);
+    if (known) known.frames++;
+    else sets.set(key, { who, frames: 1 });
+  }
+  return [...sets.values()];
+}
+
+/* One process may show a frame in several places. */
+function noteUser(shown: Map<number, number[]>, f: number, pid: number, write: number): void {
+  const who = shown.get(f);
+  if (!who) shown.set(f, [2 * pid + write]);
+  else if (who.at(-1)! >> 1 === pid) who[who.length - 1]! |= write;
+  else who.push(2 * pid + write);
 }

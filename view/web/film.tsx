@@ -5,10 +5,11 @@ import type { FilmEvent } from '../shared/protocol.ts';
 import { useView, type View } from './context.ts';
 import { flagsOf, paOf, seconds } from './format.ts';
 import { filmCsv, filmTrace } from './export.ts';
-import { AddressLink, Empty, FrameLink, Twin } from './parts.tsx';
+import { AddressLink, Empty, FrameLink, Steady, Twin } from './parts.tsx';
 
-/** Rows that are shown; the film is longer. */
+/** Rows that are shown; the film is longer. And those that are seen before anybody scrolls: rows that come and go cost most. */
 const ROWS = 80;
+const ROWS_SEEN = 24;
 const CATCHABLE: readonly FaultHow[] = ['cow', 'reuse', 'zero', 'anon', 'huge', 'file', 'file-copy', 'shared', 'swap', 'usyscall', 'none'];
 
 export function FilmView() {
@@ -23,6 +24,7 @@ export function FilmView() {
     () => model.events.filter((e) => accepts(e, place.how, others) && (!mine || e.pid === place.pid)),
     [newest, model.events.length, place.how, place.pid, mine, others],
   );
+  const [scrolled, setScrolled] = useState(false);
   const rows = found.slice(-ROWS).reverse();
   return (
     <div class="film">
@@ -56,11 +58,13 @@ export function FilmView() {
       <p class="fine" role="status">{t.film.shown(rows.length, found.length)} · {t.film.lost(model.lost, model.dropped)}</p>
       {rows.length === 0 ? <Empty>{t.film.none}</Empty> : (
         <div class="film-body">
-          <div class="film-rows" tabIndex={0}>
+          <div class="film-rows" tabIndex={0} onScroll={(e) => setScrolled(e.currentTarget.scrollTop > 0)}>
             <table class="plain" data-table="film">
               <colgroup><col class="c-time" /><col class="c-who" /><col /><col class="c-address" /><col class="c-pc" /><col class="c-cost" /></colgroup>
               <thead><tr><th class="num">{t.film.time}</th><th>{t.film.who}</th><th>{t.film.what}</th><th>{t.address}</th><th>{t.film.pc}</th><th class="num">{t.film.cost}</th></tr></thead>
-              <tbody>{rows.map((event) => <Row key={`${event.hart}/${event.n}`} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>
+              <Steady by={[found, chosen, scrolled, t]}>
+                {() => <tbody>{rows.slice(0, scrolled ? ROWS : ROWS_SEEN).map((event) => <Row key={`${event.hart}/${event.n}`} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>}
+              </Steady>
             </table>
           </div>
           {chosen ? <Story event={chosen} view={view} /> : <p class="fine">{t.film.choose}</p>}
