@@ -9,7 +9,7 @@ import { AddressLink, Empty, FrameLink, Steady, Twin } from './parts.tsx';
 
 /** Rows that are shown; the film is longer. And those that are seen before anybody scrolls: rows that come and go cost most. */
 const ROWS = 80;
-const ROWS_SEEN = 24;
+const ROWS_SEEN = 16;
 const CATCHABLE: readonly FaultHow[] = ['cow', 'reuse', 'zero', 'anon', 'huge', 'file', 'file-copy', 'shared', 'swap', 'usyscall', 'none'];
 
 export function FilmView() {

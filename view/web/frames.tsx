@@ -26,6 +26,7 @@ export function FramesView() {
   const orphans = useMemo(() => findOrphans(view), [frames, model.lamp]);
   const fill = useMemo(() => painter(view, by, reverse, orphans), [frames, by, reverse, orphans, by === 'age' && Math.floor(state.at / 500)]);
   const selected = place.frame === null ? undefined : indexOf(view, place.frame);
+  const mappings = useMemo(() => (selected === undefined ? [] : mappingsOf(state, frames.firstPfn + selected)), [state.trees, selected]);
   const keep = (index: number) => go({ frame: (frames.firstPfn + index) * 4096 });
   return (
     <div class="frames">
@@ -43,7 +44,7 @@ export function FramesView() {
         name="frames" label={t.frames.map} count={frames.count} cell={Number(cell)} height={330} version={fill} cursor={cursor} {...(selected !== undefined && { selected })}
         fill={fill} mark={(draw, i, x, y, size) => markFrame(draw, view, orphans, i, x, y, size)} describe={(i) => describe(view, i)} onCursor={setCursor} onPick={keep}
       />
-      {selected !== undefined && <Detail view={view} index={selected} mappings={mappingsOf(state, frames.firstPfn + selected)} />}
+      {selected !== undefined && <Detail view={view} index={selected} mappings={mappings} />}
       <Twin name="frames" text={() => framesText(view, orphans, selected)} />
     </div>
   );
