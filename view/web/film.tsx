@@ -94,7 +94,7 @@ function Row({ event, view, on, choose }: { event: FilmEvent; view: View; on: bo
   return (
     <tr class={on ? 'on' : ''} data-how={event.faultHow ?? event.kind} onClick={choose}>
       <td class="num mono">{seconds(event, timebase(view))}</td>
-      <td>{event.pid} {event.name}</td>
+      <td>{`${event.pid} ${event.name}`}</td>
       <td><button type="button" class={`link how ${event.faultHow ?? 'other'}`} onClick={choose}>{what(event, view)}</button> {isFault && <code>{event.access}</code>}</td>
       <td class="mono">{hex(event.va)}</td>
       <td class="mono">{event.symbol || (event.pc ? hex(event.pc) : '')}</td>
