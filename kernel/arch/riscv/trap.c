@@ -121,6 +121,7 @@ static inline void trace_fault(const struct trapframe *tf, const struct fault *f
 	e->after = t->leaf_after;
 	e->cost = (u32)(now - start);
 	trace_end(e, n);
+	TRACE_FAULT_WRITTEN();
 #endif
 }
 
