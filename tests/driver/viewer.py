@@ -94,6 +94,12 @@ def run_server(test, members):
             raise Failed("QEMU was left behind")
 
 
+def run_catch(test, members):
+    view.prepare(test)
+    with session(test, "--harts", "3") as opened:
+        view.run_node(test, "server/catch", env={"VITRINE_ADDRESS": opened.address, "VIEW_MACHINE": opened.description}, limit=280)
+
+
 def outlives_guest(opened):
     """However QEMU ends, its last state can still be looked at."""
     os.kill(opened.machine["pid"], signal.SIGKILL)
@@ -190,6 +196,7 @@ def tests():
     needs = ("release", "images")
     yield Test("view.links", run_links, seconds=15, quick=True)
     yield Test("view.server", run_server, needs=needs, seconds=30)
+    yield Test("view.catch", run_catch, needs=needs, seconds=60)
     yield Test("view.panic", run_panic, needs=needs, seconds=20)
     yield Test("view.page", run_page, needs=needs, seconds=90)
     yield Test("view.walks", run_walks, needs=needs, seconds=90)

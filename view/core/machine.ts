@@ -2,7 +2,7 @@
  * A machine: its memory, and what is known of its kernel. Everything above reads the kernel's structures through what is
  * here: addresses become physical, and members come from the layout note.
  */
-import { elfNotes, elfSegments, PF_X, PT_LOAD, Symbols } from './elf.ts';
+import { elfNotes, elfSections, elfSegments, PF_X, PT_LOAD, Symbols } from './elf.ts';
 import { lineText, SourceLines } from './lines.ts';
 import { Layout } from './layout.ts';
 import { inRanges } from './memory.ts';
@@ -14,6 +14,9 @@ const TWO32 = 2 ** 32;
 const MASK64 = (1n << 64n) - 1n;
 /* Where the image is when OpenSBI loaded it at 0x80200000 (docs/view.md). */
 const USUAL_SHIFT = 0xffffffff00000000n;
+/** Where the kernel has written a fault's event: addresses, in the kernel file alone (arch/riscv/trace.h). */
+const FAULT_PLACES = '.vitrine.faults';
+const MOST_PLACES = 16;
 const LEAST_LEVELS = 3;
 const MOST_LEVELS = 5;
 
@@ -122,6 +125,15 @@ export class Machine {
       if (there && expected.length === PAGE_SIZE && sameBytes(there, expected)) same++;
     }
     return same * 2 >= pages;
+  }
+
+  /** Instructions before which a fault's event has just been written. None: a kernel without rings, or no kernel file. */
+  faultPlaces(): bigint[] {
+    const section = this.file && elfSections(this.file).find((one) => one.name === FAULT_PLACES);
+    if (!section || section.offset + section.size > this.file!.length) return [];
+    const view = viewOf(this.file!);
+    const count = Math.min(Math.floor(section.size / 8), MOST_PLACES);
+    return Array.from({ length: count }, (_, i) => view.getBigUint64(section.offset + 8 * i, true)).filter((place) => place >> 63n === 1n);
   }
 
   /** A kernel address as a physical one. null: not mapped. */

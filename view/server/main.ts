@@ -11,10 +11,11 @@ import path from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { FileMemory } from '../cli/memory.ts';
 import { Machine } from '../core/index.ts';
-import { PROTOCOL, type ClientMessage, type MachineState } from '../shared/protocol.ts';
+import { PROTOCOL, type Catch, type ClientMessage, type MachineState } from '../shared/protocol.ts';
 import type { WalkJson } from '../walks/prove.ts';
 import { answerQuery } from './ask.ts';
 import { bench } from './bench.ts';
+import { Catcher } from './catcher.ts';
 import { GuestConsole } from './console.ts';
 import { dumpMemoryTo, dumpRunning } from './dump.ts';
 import { Guard } from './guard.ts';
@@ -29,6 +30,8 @@ import { Watcher, type Look } from './watcher.ts';
 const SLOW_MS = 500;
 
 const LAST_WORDS_MS = 300;
+/** For the machine to be let go when this program ends. */
+const LAST_DEED_MS = 1000;
 /** Queries of one page that wait for their answers. */
 const MOST_QUERIES = 8;
 /** The first line of a panic's report. */
@@ -40,6 +43,7 @@ interface Description {
   size: number;
   kernel: string;
   qmp: string;
+  gdb: string | null;
   console: string | null;
 }
 
@@ -61,6 +65,11 @@ class Server {
   private panicked: { path: string; error: string } | null = null;
   /** The last look was at a machine that stood still, and it still does. */
   private seenStill = false;
+  /** The fault that is waited for, and the page that wants it. */
+  private wanted: { catch: Catch; page: Page } | null = null;
+  private catcher: Catcher | null = null;
+  /** What is done to the machine, one after the other. */
+  private deeds: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly about: Description, private readonly watcher: Watcher, private readonly monitor: Monitor,
@@ -68,15 +77,19 @@ class Server {
   ) {
     console.onData = (data) => this.pages.forEach((page) => page.console(data));
     monitor.onEvent = (name) => {
-      if (name === 'STOP' && this.state === 'running') this.become('paused', this.why ?? 'guest');
-      if (name === 'RESUME') this.become('running');
+      if (this.catcher?.busy) this.resumedMeanwhile(name);
+      else if (name === 'STOP' && this.state === 'running') this.become('paused', this.why ?? 'guest');
+      else if (name === 'RESUME') this.become('running');
     };
     monitor.onClose = () => {
       this.become('off');
       // The console's last bytes may still be on their way.
       setTimeout(() => PANIC.test(console.backlog().toString('utf8')) && void this.keepPanic(), LAST_WORDS_MS);
     };
-    watcher.onCaught = () => this.stop('catch');
+    watcher.onCaught = () => {
+      this.wanted = null;
+      this.stop('catch');
+    };
   }
 
   /** Looks for ever; at a machine that stands still only once. */
@@ -108,7 +121,10 @@ class Server {
   accept(socket: WebSocket): void {
     const page = new Page(socket, this.watcher);
     page.onMessage = (message) => void this.obey(page, message);
-    socket.on('close', () => this.pages.delete(page));
+    socket.on('close', () => {
+      this.pages.delete(page);
+      if (this.wanted?.page === page) this.inTurn(() => this.waitFor(null));
+    });
     const { kernel, size } = this.about;
     page.send({ t: 'hello', protocol: PROTOCOL, kernel, ram: size, console: this.console.attached, timebase: this.watcher.machine.timebase, ...(this.bootargs !== null && { bootargs: this.bootargs }) });
     page.send({ t: 'machine', state: this.state, ...(this.why && { why: this.why }) });
@@ -119,12 +135,11 @@ class Server {
 
   private async obey(page: Page, message: ClientMessage): Promise<void> {
     if (message.t === 'type') this.console.type(message.text);
-    else if (message.t === 'catch') this.watcher.armed = message.catch;
+    else if (message.t === 'catch') this.inTurn(() => this.waitFor(message.catch && { catch: message.catch, page }));
     else if (message.t === 'dump') page.send({ t: 'dumped', ...(await this.dump()) });
     else if (message.t === 'walks') page.send({ t: 'walks', walks: this.walks });
     else if (message.t === 'ask') await this.answer(page, message.id, message.words);
-    else if (message.t === 'machine' && message.do === 'stop') this.stop('user');
-    else if (message.t === 'machine') this.monitor.run('cont').catch(() => {});
+    else if (message.t === 'machine') this.inTurn(() => (message.do === 'stop' ? this.pause() : this.goOn()));
     else if (message.t === 'history') page.sendHistory();
   }
 
@@ -142,6 +157,72 @@ class Server {
     } finally {
       page.queries--;
     }
+  }
+
+  // ---- the machine's stops ----
+
+  /** Before this program ends: the machine may go on without it. */
+  async finish(): Promise<void> {
+    await this.inTurn(() => this.waitFor(null));
+  }
+
+  private inTurn(deed: () => Promise<void>): Promise<void> {
+    this.deeds = this.deeds.then(deed).catch((error: unknown) => void process.stderr.write(`vitrine: ${error instanceof Error ? error.message : String(error)}\n`));
+    return this.deeds;
+  }
+
+  /** In place of what was waited for before. */
+  private async waitFor(wanted: { catch: Catch; page: Page } | null): Promise<void> {
+    await this.letGo();
+    this.wanted = wanted;
+    if (this.state === 'running') await this.lieInWait(true);
+  }
+
+  private async pause(): Promise<void> {
+    await this.letGo();
+    this.stop('user');
+  }
+
+  private async goOn(): Promise<void> {
+    if (!this.catcher) await this.lieInWait(false);
+    await this.monitor.run('cont').catch(() => {});
+  }
+
+  /** Waits at the very fault, or where that is not possible looks for it. run: the machine runs. */
+  private async lieInWait(run: boolean): Promise<void> {
+    const { wanted } = this;
+    if (!wanted) return;
+    const catcher = new Catcher(this.watcher.machine, this.monitor, this.about.gdb, (event) => this.watcher.isWanted(wanted.catch, event));
+    catcher.onCaught = () => {
+      this.wanted = this.catcher = null;
+      this.become('paused', 'catch');
+    };
+    catcher.onOutside = () => this.become('paused', 'guest');
+    this.catcher = catcher;
+    try {
+      await catcher.start(run);
+    } catch (error) {
+      this.catcher = null;
+      this.watcher.armed = wanted.catch;
+      process.stderr.write(`vitrine: the fault will be seen a moment after it: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  }
+
+  private async letGo(): Promise<void> {
+    this.watcher.armed = null;
+    await this.catcher?.end();
+    this.catcher = null;
+  }
+
+  /** While the catcher stops and starts the machine: of the end of somebody else's stop only QEMU's state tells for sure. */
+  private resumedMeanwhile(event: string): void {
+    const { catcher } = this;
+    if (event !== 'RESUME' || !catcher?.stoppedOutside) return;
+    this.monitor.run('query-status').then((status) => {
+      if (!(status as { running?: boolean }).running || this.catcher !== catcher) return;
+      catcher.resumed();
+      this.become('running');
+    }, () => {});
   }
 
   private stop(why: 'catch' | 'user'): void {
@@ -211,6 +292,8 @@ function readWalks(file: string | null): WalkJson[] {
   return file === null ? [] : (JSON.parse(readFileSync(file, 'utf8')) as WalkJson[]);
 }
 
+let running: Server | null = null;
+
 async function main(): Promise<void> {
   const description = option('--machine');
   if (!description) throw new Error('usage: server --machine MACHINE.json');
@@ -223,11 +306,16 @@ async function main(): Promise<void> {
   const seconds = option('--bench');
   if (seconds) await bench(watcher, console, monitor, Number(seconds));
   const server = new Server(about, watcher, monitor, console, option('--dumps') ?? path.join(path.dirname(description), 'dumps'), readWalks(option('--walks')), option('--bootargs'));
+  running = server;
   process.stdout.write((await listen(server, Number(option('--port') ?? 0))) + '\n');
   await server.run();
 }
 
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => process.exit(0));
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    setTimeout(() => process.exit(0), LAST_DEED_MS);
+    void (running?.finish() ?? Promise.resolve()).then(() => process.exit(0));
+  });
 main().catch((error: unknown) => {
   process.stderr.write(`vitrine: the viewer's server: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

@@ -2,7 +2,7 @@
  * Looks at the machine again and again: a snapshot, what changed since the last, the new events, the lamp. The pages take
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
-import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Memory, type Snapshot } from '../core/index.ts';
+import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Memory, type Snapshot, type TraceEvent } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
 import type { Catch, Cost, HartPlace, PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
@@ -45,7 +45,7 @@ export class Watcher {
   lampState: LampState;
   /** Where the harts were when they were last asked for. */
   places: HartPlace[] = [];
-  /** Stop at the next fault like this. */
+  /** A fault like this is waited for, and seen at the look after it (where it cannot be stopped at: catcher.ts). */
   armed: Catch | null = null;
   onCaught: () => void = () => {};
 
@@ -99,6 +99,10 @@ export class Watcher {
     return this.faults.reduce((sum, f) => sum + f.count, 0);
   }
 
+  isWanted(wanted: Catch, event: TraceEvent): boolean {
+    return event.kind === 'fault' && event.faultHow === wanted.how && (wanted.pid === null || wanted.pid === this.film.pidOf(event));
+  }
+
   private readEvents(now: Snapshot): void {
     const batch = this.rings!.read();
     this.lost = batch.lostTotal;
@@ -108,7 +112,7 @@ export class Watcher {
       this.events.push(packEvent(event));
       if (event.kind !== 'fault') continue;
       faults++;
-      if (this.armed && event.faultHow === this.armed.how && (this.armed.pid === null || this.armed.pid === event.pid)) {
+      if (this.armed && this.isWanted(this.armed, event)) {
         this.armed = null;
         this.onCaught();
       }

@@ -49,6 +49,7 @@ test('every command answers, in text and in JSON', async () => {
     [['share'], /^ *\d+ +\d+ +\d+ +\d+$/m],
     [['share', '1', pid], /^FRAME/],
     [['faults'], /Page fault: write of 0x[0-9a-f]+ by /],
+    [['faults'], /by .* at 0xffffffff[0-9a-f]+ <\w+\+0x[0-9a-f]+ [\w/]+\.[cS]:\d+>\./],
     [['diff', '--seconds', '0.05'], /^/],
     [['check'], /^green/],
     [['layout', 'task.tid'], /^task\.tid +field +0x[0-9a-f]+ +4$/m],

@@ -137,10 +137,11 @@ function Entry({ label, pte, other }: { label: string; pte: bigint; other: bigin
   );
 }
 
-/** "init main+0x12 init.c:45": of the file its name alone. */
+/** "init main init.c:45", or as near as is known; of the source file its name alone. */
 function placeOf(event: FilmEvent): string {
   if (!event.pc) return '';
-  return `${event.symbol || hex(event.pc)} ${event.line.slice(event.line.lastIndexOf('/') + 1)}`.trimEnd();
+  if (!event.line) return event.symbol || hex(event.pc);
+  return `${event.symbol.replace(/\+0x[0-9a-f]+$/, '')} ${event.line.slice(event.line.lastIndexOf('/') + 1)}`.trimStart();
 }
 
 function line(event: FilmEvent, view: View): string {

@@ -53,6 +53,12 @@ struct trace_event {
 
 #if TRACE
 
+/*
+ * A fault's event has just been written: where the viewer stops the machine when it waits for one. No instruction: a label, and
+ * its address in a section of the ELF file that is not loaded.
+ */
+#define TRACE_FAULT_WRITTEN() __asm__ volatile("9:\n.pushsection .vitrine.faults, \"\", @progbits\n.dword 9b\n.popsection")
+
 /* Gives a hart its ring; without memory for one it has none. Before it runs, or on it at boot. */
 void trace_start_hart(struct hart *h);
 

@@ -115,6 +115,7 @@ static ALWAYS_INLINE void trace_fault(const struct fault *f, u64 start)
 	e->after = TRACE_THREAD_GET(leaf_after);
 	e->amount = csr_read(cycle) - start;
 	trace_end(ring, e);
+	TRACE_FAULT_WRITTEN();
 #endif
 }
 

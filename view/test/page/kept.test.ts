@@ -50,7 +50,7 @@ test('the film goes up to the instant, and has source lines', LIMIT, async () =>
   const counts = [await faults(instants[0]), await faults(instants[1]), await faults(null)];
   assert.ok(counts[0]! < counts[1]! && counts[1]! <= counts[2]!, counts.join(' '));
   assert.equal(counts[2], session.events.filter((event) => event[3] === 'fault').length);
-  await visitor.twin(/ \w+\+0x[0-9a-f]+ \w+\.[cS]:\d+ /);
+  await visitor.twin(/ at \w+ \w+\.[cS]:\d+ /);
 });
 
 test('the lamp is the instant’s', LIMIT, async () => {
