@@ -5,10 +5,8 @@ import contextlib
 import datetime
 import os
 import select
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -197,13 +195,7 @@ def record(args, folder):
 
 def main(argv):
     args = parse(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        with tempfile.TemporaryDirectory(prefix="vitrine-", dir=machine.run_directory()) as folder:
-            return record(args, folder)
-    except machine.Problem as problem:
-        sys.stderr.write("vitrine: %s\n" % problem)
-        return 1
+    return session.in_folder(lambda folder: record(args, folder))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,8 @@ A replay cannot go back: to be at an earlier instruction is to start again and r
 import argparse
 import os
 import select
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -173,15 +171,7 @@ def replay_session(args, folder):
 
 def main(argv):
     args = parse(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        with tempfile.TemporaryDirectory(prefix="vitrine-", dir=machine.run_directory()) as folder:
-            return replay_session(args, folder)
-    except machine.Problem as problem:
-        sys.stderr.write("vitrine: %s\n" % problem)
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    return session.in_folder(lambda folder: replay_session(args, folder))
 
 
 if __name__ == "__main__":

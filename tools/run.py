@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dump  # noqa: E402
 import machine  # noqa: E402
+import view  # noqa: E402
 import watch  # noqa: E402
 
 BEGIN, END, PANIC = b"\x1e<exec>\n", b"\x1e</exec>\n", b"\nPANIC"
@@ -41,7 +42,7 @@ def parse(argv):
     add("--timeout", type=float, metavar="S", help="give up after S seconds (exit status 124)")
     add("--watch", nargs="?", const="", metavar="FILE",
         help="keep guest RAM in a file that others can read; FILE (default build/run/machine.json) says where it is")
-    add("--dump", metavar="FILE", help="when the kernel panics, keep its memory there; ./vitrine x --dump FILE and gdb read it")
+    add("--dump", metavar="FILE", help="when the kernel panics, keep its memory there, for ./vitrine view --dump FILE, ./vitrine x --dump FILE and gdb")
     add_machine_options(add)
     return parser.parse_args(argv)
 
@@ -331,8 +332,16 @@ def keep_dump(watched, path):
     except (OSError, machine.Problem) as problem:  # the guest's own end is what counts
         sys.stderr.write("vitrine: the machine's memory could not be kept: %s\n" % problem)
         return
-    sys.stderr.write("vitrine: the machine's memory is kept in %s: ./vitrine x --dump %s check; gdb-multiarch %s %s\n" % (
-        path, path, os.path.relpath(watched.kernel), path))
+    sys.stderr.write("vitrine: the machine's memory is kept in %s: ./vitrine view --dump %s; ./vitrine x --dump %s check; gdb-multiarch %s %s%s\n" % (
+        path, path, path, os.path.relpath(watched.kernel), path, link_to(path, watched.kernel)))
+
+
+def link_to(dump_path, kernel):
+    """To a page of the dump, where one can be made without the network."""
+    try:
+        return "; file://%s#v=1&view=lamp" % os.path.abspath(view.dump_page(dump_path, kernel)) if view.is_prepared() else ""
+    except machine.Problem:
+        return ""
 
 
 def main(argv):

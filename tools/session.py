@@ -14,7 +14,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import zipfile
 
@@ -30,6 +32,19 @@ def qemu_says():
     """QEMU's version to the letter: another build may count, time or emulate differently."""
     done = subprocess.run([machine.find_qemu(), "--version"], stdout=subprocess.PIPE, universal_newlines=True)
     return done.stdout.splitlines()[0].strip()
+
+
+def in_folder(work):
+    """work(folder), in a folder of its own that is gone afterwards, whatever ends it. Returns the exit status of the program."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        with tempfile.TemporaryDirectory(prefix="vitrine-", dir=machine.run_directory()) as folder:
+            return work(folder)
+    except Problem as problem:
+        sys.stderr.write("vitrine: %s\n" % problem)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def digest(path):

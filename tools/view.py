@@ -115,6 +115,23 @@ def program_options(added):
     return [word for guest, path in sorted(found.items()) for word in ("--program", "%s=%s" % (guest, path))]
 
 
+def is_prepared():
+    """Nothing would have to be fetched or built."""
+    wanted = [os.path.join(SOURCES, name) for name in ("package.json", "package-lock.json")]
+    return is_stamped(os.path.join(PACKAGES, ".stamp"), digest(wanted, content=True)) and \
+        is_stamped(os.path.join(OUT, ".bundled"), digest(source_files(), content=False))
+
+
+def dump_page(dump, kernel, added=()):
+    """Makes a page of a dump, beside it, which needs neither server nor QEMU. Returns its path."""
+    page = dump + ".html"
+    done = subprocess.run([prepare(), os.path.join(OUT, "keep.cjs"), "--dump", dump, "--elf", kernel, "--out", page] + program_options(added),
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True)
+    if done.returncode:
+        raise machine.Problem(done.stderr.strip().split("vitrine: ")[-1] or "no page could be made of %s" % dump)
+    return page
+
+
 def run(program, arguments):
     """Never returns."""
     node = prepare()

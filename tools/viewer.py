@@ -35,6 +35,7 @@ def parse(argv):
     add("--screenshots", metavar="DIR", help="let a browser go through the views, and leave pictures of them in DIR (docs/img is made so)")
     add("--dumps", metavar="DIR", default=os.path.join(machine.BUILD, "dumps"), help="where dumps go (default build/dumps)")
     add("--watch", metavar="FILE", help="where to say what can be read (default build/run/machine.json)")
+    add("--dump", metavar="FILE", help="no guest: a page of a dump, written beside it")
     run.add_machine_options(add)
     return parser.parse_args(argv)
 
@@ -136,12 +137,26 @@ def open_page(address):
         subprocess.Popen([opener, path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
+def show_dump(args):
+    if not os.path.isfile(args.dump):
+        raise machine.Problem("no dump %s" % args.dump)
+    run.build(args)
+    page = view.dump_page(args.dump, args.kernel or machine.kernel_path(args.variant), [machine.split_add(text) for text in args.add])
+    address = "file://%s#v=1&view=console" % os.path.abspath(page)
+    print("The dump is shown at\n\n    %s\n" % address)
+    if not args.no_open:
+        open_page(address)
+    return 0
+
+
 def main(argv):
     args = parse(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda n, _: sys.exit(128 + n))
     session = Session(args)
     try:
+        if args.dump:
+            return show_dump(args)
         session.start()
         if args.bench:
             sys.stdout.writelines(session.server.stdout)

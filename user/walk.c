@@ -3,7 +3,8 @@
  *
  * usage: walk NAME
  *
- * Each stands still now and then, until Enter, so that its memory can be looked at. They are in user/walks/.
+ * Each stands still now and then, until Enter, so that its memory can be looked at. They are in user/walks/. swap-shared is of
+ * no walk: the lamp's tests look at it.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@ static const struct {
 	{"stack", walk_stack},
 	{"superpage", walk_superpage},
 	{"swap", walk_swap},
+	{"swap-shared", walk_swap_shared},
 	{"usyscall", walk_usyscall},
 	{"vmprint", walk_vmprint},
 };

@@ -47,6 +47,14 @@ bool dentry_is_hashed(const struct dentry *d)
 	return d->parent == d || !hlist_unhashed(&d->hash_link);
 }
 
+/* May it stay when nobody uses it (D3)? */
+static bool dentry_is_kept(const struct dentry *d)
+{
+	bool comes_and_goes = d->inode && d->inode->ops && d->inode->ops->revalidate;
+
+	return d->parent != d && !hlist_unhashed(&d->hash_link) && !comes_and_goes;
+}
+
 /* ---- life ---- */
 
 static struct dentry *dentry_alloc(struct dentry *parent, const char *name, u32 len, u32 hash)
@@ -130,7 +138,7 @@ static void dentry_kill(struct dentry *d)
 		if (!d || ref_put_fast(&d->refs))
 			return;
 		spin_lock(&dcache_lock);
-		if (atomic_dec_return(&d->refs.count) != 0 || dentry_is_hashed(d)) {
+		if (atomic_dec_return(&d->refs.count) != 0 || dentry_is_kept(d)) {
 			if (refcount_read(&d->refs) == 0 && list_empty(&d->lru))
 				list_add(&d->lru, &dcache_lru);
 			break;
@@ -150,7 +158,7 @@ void dentry_put(struct dentry *d)
 		return;
 	spin_lock(&dcache_lock);
 	if (atomic_dec_return(&d->refs.count) == 0) {
-		if (!dentry_is_hashed(d) || d->parent == d) {
+		if (!dentry_is_kept(d)) {
 			dentry_kill(d);
 			return;
 		}
@@ -428,6 +436,6 @@ void dcache_init(void)
 	dcache_table = kzalloc(nr * sizeof(*dcache_table), 0);
 	ASSERT(dcache_table);
 	dcache_mask = nr - 1;
-	dentry_cache = slab_cache_create("dentry", sizeof(struct dentry), 8);
+	dentry_cache = slab_cache_create_shrinkable("dentry", sizeof(struct dentry), 8);
 	reclaim_register(&dcache_shrinker);
 }

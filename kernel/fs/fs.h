@@ -10,9 +10,11 @@
  *  D1. A hashed dentry says the truth about its directory; entering it in the hash and taking it out happen under
  *      dir->lock (lookup: read, change: write) of the parent's inode, and under dcache_lock.
  *  D2. A dentry holds a reference on its parent (the root of a tree is its own) and on its inode (NULL: negative).
- *  D3. refs go 0 -> 1 and 1 -> 0 only under dcache_lock. Refs 0 and hashed: kept for the shrinker. Refs 0 and not hashed: freed.
+ *  D3. refs go 0 -> 1 and 1 -> 0 only under dcache_lock. Refs 0, hashed and not of D6: kept for the shrinker. Else refs 0: freed.
  *  D4. Removed names (unlink, rmdir, rename over) are taken out of the hash and never come back; they keep their inode.
  *  D5. dentry->parent and name change only under dcache_lock and both directories' locks (rename).
+ *  D6. A name whose inode has `revalidate` (procfs: what belongs to a process) is never kept without a user. So it does not
+ *      outlive its process but where somebody has it open, and nobody has to look for it when the process ends.
  *
  * Locks: dcache_lock (spinlock, RANK_DCACHE) guards all of the above, the mount tree's links and every fs_context.
  * mount_lock (mutex, RANK_MOUNT) serialises mount and umount.

@@ -536,6 +536,6 @@ void inode_cache_init(void)
 	for (u64 i = 0; i < nr; i++)
 		list_init(&icache_table[i]);
 	icache_mask = nr - 1;
-	inode_cache = slab_cache_create("inode", sizeof(struct inode), 8);
+	inode_cache = slab_cache_create_shrinkable("inode", sizeof(struct inode), 8);
 	reclaim_register(&icache_shrinker);
 }

@@ -9,6 +9,7 @@
 #include "lib/cmdline.h"
 #include "lib/err.h"
 #include "lib/errno.h"
+#include "lib/layout.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/string.h"
@@ -17,6 +18,7 @@
 static struct mutex mount_lock = MUTEX_INIT(mount_lock, "mount", RANK_MOUNT);
 static LIST_HEAD(mounts);
 static struct mount *root_mount;
+LAYOUT_IS_ADDRESS(root_mount);
 
 struct mount *mount_root(void)
 {

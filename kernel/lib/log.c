@@ -6,6 +6,7 @@
  */
 #include "lib/atomic.h"
 #include "lib/errno.h"
+#include "lib/layout.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/string.h"
@@ -33,6 +34,18 @@ struct log_state {
 };
 
 static struct log_state ring = {.threshold = LOG_LEVEL_INFO};
+
+/* For readers of RAM, in a dump above all (docs/view.md). */
+LAYOUT_ENTRY("log_ring", LAYOUT_ADDRESS, &ring, sizeof(ring));
+LAYOUT_IS_FIELD(log_state, first_seq);
+LAYOUT_IS_FIELD(log_state, next_seq);
+LAYOUT_IS_FIELD(log_state, slots);
+LAYOUT_IS_FIELD(log_state, text);
+LAYOUT_IS_STRUCT(log_slot);
+LAYOUT_IS_FIELD(log_slot, time_ns);
+LAYOUT_IS_FIELD(log_slot, start);
+LAYOUT_IS_FIELD(log_slot, len);
+LAYOUT_IS_FIELD(log_slot, level);
 
 static u64 log_lock(void)
 {

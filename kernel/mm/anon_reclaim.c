@@ -17,13 +17,14 @@
  * drops amap->lock once. Whoever found it on the list took amap->lock before giving up the clock's, and touches neither the amap nor
  * its object after dropping it.
  *
- * Locks: clock.lock (RANK_AMAPS) → amap->lock → pt->lock; obj->lock by trylock only. Never as->lock: whoever wants memory may
+ * Locks: amap_clock.lock (RANK_AMAPS) → amap->lock → pt->lock; obj->lock by trylock only. Never as->lock: whoever wants memory may
  * hold it.
  */
 #include "arch/riscv/trace.h"
 #include "lib/assert.h"
 #include "lib/bitmap.h"
 #include "lib/errno.h"
+#include "lib/layout.h"
 #include "mm/anon.h"
 #include "mm/aspace.h"
 #include "mm/reclaim.h"
@@ -36,26 +37,29 @@
 #define AGE_MAX 3u
 #define AGE_OLD 2u /* what is evicted when there is no hurry */
 
-static struct {
+static struct amap_clock {
 	struct spinlock lock;
 	struct list amaps; /* [lock] amap.link */
 	u64 nr;            /* [lock] */
-} clock = {.lock = SPINLOCK_INIT("amaps", RANK_AMAPS), .amaps = LIST_INIT(clock.amaps)};
+} amap_clock = {.lock = SPINLOCK_INIT("amaps", RANK_AMAPS), .amaps = LIST_INIT(amap_clock.amaps)};
+LAYOUT_IS_ADDRESS(amap_clock);
+LAYOUT_IS_FIELD(amap_clock, amaps);
+LAYOUT_IS_FIELD(amap, link);
 
 void amap_publish(struct amap *am)
 {
-	spin_lock(&clock.lock);
-	list_add_tail(&am->link, &clock.amaps);
-	clock.nr++;
-	spin_unlock(&clock.lock);
+	spin_lock(&amap_clock.lock);
+	list_add_tail(&am->link, &amap_clock.amaps);
+	amap_clock.nr++;
+	spin_unlock(&amap_clock.lock);
 }
 
 void amap_withdraw(struct amap *am)
 {
-	spin_lock(&clock.lock);
+	spin_lock(&amap_clock.lock);
 	list_del(&am->link);
-	clock.nr--;
-	spin_unlock(&clock.lock);
+	amap_clock.nr--;
+	spin_unlock(&amap_clock.lock);
 	spin_lock(&am->lock);
 	spin_unlock(&am->lock);
 }
@@ -65,17 +69,17 @@ static struct amap *clock_take(void)
 {
 	struct amap *am = NULL;
 
-	spin_lock(&clock.lock);
-	if (!list_empty(&clock.amaps)) {
-		am = list_first_entry(&clock.amaps, struct amap, link);
+	spin_lock(&amap_clock.lock);
+	if (!list_empty(&amap_clock.amaps)) {
+		am = list_first_entry(&amap_clock.amaps, struct amap, link);
 		spin_lock(&am->lock);
 		if (am->obj && !mutex_trylock(&am->obj->lock)) {
 			spin_unlock(&am->lock);
-			list_move_tail(&am->link, &clock.amaps);
+			list_move_tail(&am->link, &amap_clock.amaps);
 			am = NULL;
 		}
 	}
-	spin_unlock(&clock.lock);
+	spin_unlock(&amap_clock.lock);
 	return am;
 }
 
@@ -89,10 +93,10 @@ static void clock_drop(struct amap *am)
 /* The hand leaves am, which may be gone by now, for the next one. */
 static void clock_advance(const struct amap *am)
 {
-	spin_lock(&clock.lock);
-	if (!list_empty(&clock.amaps) && clock.amaps.next == &am->link)
-		list_move_tail(clock.amaps.next, &clock.amaps);
-	spin_unlock(&clock.lock);
+	spin_lock(&amap_clock.lock);
+	if (!list_empty(&amap_clock.amaps) && amap_clock.amaps.next == &am->link)
+		list_move_tail(amap_clock.amaps.next, &amap_clock.amaps);
+	spin_unlock(&amap_clock.lock);
 }
 
 /* ---- a chunk of slots; amap->lock is held, and obj->lock ---- */
@@ -358,7 +362,7 @@ static u64 anon_scan(u64 want)
 	u32 pass = reclaim_pass();
 	u32 age = AGE_OLD - MIN(pass, AGE_OLD);
 	struct turn t = {0};
-	u64 budget = atomic64_read(&vm_stats.anon_frames) + 8 * READ_ONCE(clock.nr) + CHUNK, freed;
+	u64 budget = atomic64_read(&vm_stats.anon_frames) + 8 * READ_ONCE(amap_clock.nr) + CHUNK, freed;
 
 	/* In no hurry only a part of the round is made. */
 	if (!pass)
@@ -499,7 +503,7 @@ static bool swap_in_step(u32 area, struct amap **in, u64 *key, void **entry)
 
 int anon_swap_in_all(u32 area)
 {
-	u64 turns = READ_ONCE(clock.nr) * 2 + 1, key = 0;
+	u64 turns = READ_ONCE(amap_clock.nr) * 2 + 1, key = 0;
 	struct amap *in = NULL;
 	struct frame *f = NULL;
 	void *entry = NULL;

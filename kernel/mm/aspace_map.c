@@ -326,7 +326,7 @@ int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 	if (!err) {
 		aspace_unhook(as, start, end);
 		aspace_detach(as, start, end, &dead);
-		trace_note(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
+		trace_note_irq_on(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
 		freed_note(as, start, end, FREED_BY_MUNMAP);
 	}
 	rwlock_write_unlock(&as->lock);
@@ -470,7 +470,7 @@ static long map_locked(struct aspace *as, struct vma *v, const struct map_reques
 	}
 	fill_vma(v, rq, (vaddr_t)at, len);
 	v->flags |= account;
-	trace_note(TRACE_MAP, v->flags & (VMA_READ | VMA_WRITE | VMA_EXEC), v->start, len >> PAGE_SHIFT, 0, v->flags);
+	trace_note_irq_on(TRACE_MAP, 0, v->start, len >> PAGE_SHIFT, 0, v->flags);
 	aspace_insert(as, v);
 	aspace_merge(as, v->start, v->end);
 	return at;
@@ -591,8 +591,8 @@ int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
 		goto out_unlock;
 	}
 	take_permissions(as, start, end, had, prot);
+	trace_note_irq_on(TRACE_PROTECT, prot, start, (end - start) >> PAGE_SHIFT, 0, 0);
 	aspace_set_flags(as, start, end, VMA_READ | VMA_WRITE | VMA_EXEC, prot);
-	trace_note(TRACE_PROTECT, prot, start, (end - start) >> PAGE_SHIFT, 0, 0);
 out_unlock:
 	rwlock_write_unlock(&as->lock);
 	return err;
@@ -673,8 +673,7 @@ int aspace_grow_stack(struct aspace *as, vaddr_t va)
 	if (v && v->start > va) {
 		err = aspace_may_grow(as, v, va) ? grow_promise(as, v, (v->start - va) >> PAGE_SHIFT) : -EFAULT;
 		if (!err) {
-			trace_note(TRACE_MAP, v->flags & (VMA_READ | VMA_WRITE | VMA_EXEC), va, (v->start - va) >> PAGE_SHIFT,
-				0, v->flags);
+			trace_note_irq_on(TRACE_MAP, 0, va, (v->start - va) >> PAGE_SHIFT, 0, v->flags);
 			aspace_resize(as, v, va, v->end);
 		}
 	}

@@ -91,15 +91,16 @@ void slots_unlock(struct vma *v, struct amap *am)
 		spin_unlock(&am->lock);
 }
 
-NOINLINE u64 leaf_unhook(struct vma *v, vaddr_t va)
+NOINLINE void leaf_unhook(struct vma *v, vaddr_t va)
 {
 	u64 was = pt_raw(&v->as->pt, va);
 	struct tlb tlb;
 
+	if (was)
+		trace_leaf_was(was);
 	tlb_start(&tlb, &v->as->pt);
 	pt_unmap(&v->as->pt, va, va + PAGE_SIZE, &tlb);
 	tlb_finish(&tlb);
-	return was;
 }
 
 /* The slot of va, which holds `old` or nothing, gets f. 0, AGAIN or AGAIN_MEMORY. amap->lock held. */
@@ -126,7 +127,6 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 {
 	struct vma *v = fc->vma;
 	struct amap *am = fault_amap(v);
-	u64 was = 0;
 	int err;
 
 	if (!am) {
@@ -142,11 +142,9 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 	}
 	pt_lock(&v->as->pt);
 	if (old || v->obj || (v->flags & VMA_ZERO_SEEN))
-		was = leaf_unhook(v, va);
+		leaf_unhook(v, va);
 	err = map_leaf(v, va, f, leaf_prot(v, v->flags & VMA_WRITE) | used);
 	pt_unlock(&v->as->pt);
-	if (was)
-		trace_leaf_was(was);
 	spin_unlock(&am->lock);
 	if (old) {
 		swap_frame_put(old);
@@ -194,7 +192,6 @@ static int zero_write(struct faultctx *fc)
 	if (!f)
 		return AGAIN_MEMORY;
 	atomic64_inc(&vm_stats.anon_new);
-	trace_fault_how(FAULT_HOW_ANON);
 	return slot_fill(fc, fc->va, f, NULL, PT_ACCESSED | PT_DIRTY);
 }
 
@@ -469,6 +466,7 @@ static int fault_between(struct faultctx *fc, int again)
 {
 	int r = FAULT_DONE;
 
+	trace_fault_again();
 	switch (again) {
 	case AGAIN_GROW: r = do_grow(fc); break;
 	case AGAIN_UNSHARE: r = do_unshare(fc); break;

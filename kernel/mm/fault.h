@@ -19,9 +19,9 @@ struct fault {
 
 /* How a fault was answered, for traces. */
 enum fault_how {
-	FAULT_HOW_NONE,      /* it was not, or another thread was faster */
+	FAULT_HOW_ANON,      /* first write: a new page of zeroes; unless told otherwise (trace.h) */
+	FAULT_HOW_NONE,      /* it was not */
 	FAULT_HOW_ZERO,      /* read: the shared page of zeroes */
-	FAULT_HOW_ANON,      /* first write: a new page of zeroes */
 	FAULT_HOW_HUGE,      /* first write: a new 2 MiB block */
 	FAULT_HOW_COW,       /* write to a page that others see too: copied */
 	FAULT_HOW_REUSE,     /* write to a page that nobody else sees any more: made writable */

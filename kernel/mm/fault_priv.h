@@ -63,8 +63,8 @@ static inline int map_leaf(struct vma *v, vaddr_t va, struct frame *f, u32 prot)
 	return likely(err != -EEXIST) ? err : superpage_map_part(v, va, f, prot);
 }
 
-/* Nobody may go on reading the old page while another writes the new one. Returns the leaf that was, for traces. */
-u64 leaf_unhook(struct vma *v, vaddr_t va);
+/* Nobody may go on reading the old page while another writes the new one. */
+void leaf_unhook(struct vma *v, vaddr_t va);
 
 /* Code must be seen by instruction fetch: once for each frame, when it is first mapped executable. */
 static inline void sync_code(const struct vma *v, struct frame *f)

@@ -62,6 +62,7 @@ LAYOUT_IS_FIELD(zone, beyond);
 LAYOUT_IS_ADDRESS(caches);
 LAYOUT_IS_STRUCT(frame_cache);
 LAYOUT_IS_FIELD(frame_cache, nr);
+LAYOUT_IS_FIELD(frame_cache, kinds);
 
 static bool ready;
 
@@ -283,6 +284,9 @@ static void cache_refill(struct frame_cache *c, u64 floor, u32 flags)
 
 		while (order < BATCH_ORDER && list_empty(&zone.free[order]))
 			order++;
+		/* Rather less than to break a block for the last few. */
+		if ((1ul << order) > zone.batch - got && got >= zone.batch / 2)
+			break;
 		while ((1ul << order) > zone.batch - got)
 			order--;
 		f = buddy_take(order);

@@ -17,6 +17,7 @@
 #include "arch/riscv/irq.h"
 #include "lib/alloc.h"
 #include "lib/assert.h"
+#include "lib/layout.h"
 #include "lib/string.h"
 #include "sync/spinlock.h"
 
@@ -36,6 +37,7 @@ struct slab_cache {
 	u32 order;
 	u32 per_slab;
 	u32 mag_max;                      /* objects a magazine of this cache may hold */
+	u32 shrinkable;                   /* a shrinker gives its objects back */
 	struct list partial;              /* [lock] slabs with a free object */
 	u32 nr_empty;                     /* [lock] of them wholly free */
 	u64 nr_slabs;                     /* [lock] */
@@ -43,8 +45,21 @@ struct slab_cache {
 	struct magazine *mags[MAX_HARTS]; /* NULL until first used there */
 };
 
-static struct slab_cache caches[MAX_CACHES];
-static u32 nr_caches;
+static struct slab_cache slab_caches[MAX_CACHES];
+static u32 nr_slab_caches;
+LAYOUT_IS_ADDRESS(slab_caches);
+LAYOUT_IS_ADDRESS(nr_slab_caches);
+LAYOUT_IS_STRUCT(slab_cache);
+LAYOUT_IS_FIELD(slab_cache, name);
+LAYOUT_IS_FIELD(slab_cache, order);
+LAYOUT_IS_FIELD(slab_cache, per_slab);
+LAYOUT_IS_FIELD(slab_cache, partial);
+LAYOUT_IS_FIELD(slab_cache, nr_empty);
+LAYOUT_IS_FIELD(slab_cache, nr_slabs);
+LAYOUT_IS_FIELD(slab_cache, nr_out);
+LAYOUT_IS_FIELD(slab_cache, mags);
+LAYOUT_IS_FIELD(magazine, nr);
+LAYOUT_IS_FIELD(magazine, obj);
 static struct spinlock caches_lock = SPINLOCK_INIT("slab caches", RANK_SLAB);
 
 /* ---- poison (debug builds) ---- */
@@ -330,9 +345,9 @@ struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align
 		align = sizeof(u64);
 	size = ALIGN_UP(MAX(size, sizeof(u64)), align);
 	irq = spin_lock_irqsave(&caches_lock);
-	if (nr_caches == MAX_CACHES || size > PAGE_SIZE << MAX_SLAB_ORDER || !IS_POWER_OF_2(align))
+	if (nr_slab_caches == MAX_CACHES || size > PAGE_SIZE << MAX_SLAB_ORDER || !IS_POWER_OF_2(align))
 		panic("slab cache %s: bad size %lu, or too many caches", name, size);
-	c = &caches[nr_caches];
+	c = &slab_caches[nr_slab_caches];
 	spin_init(&c->lock, name, RANK_SLAB);
 	c->name = name;
 	c->size = (u32)size;
@@ -340,17 +355,37 @@ struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align
 	c->per_slab = (u32)((PAGE_SIZE << c->order) / size);
 	c->mag_max = size <= 256 ? MAG_SIZE : size <= 1024 ? 16 : 8;
 	list_init(&c->partial);
-	store_release(&nr_caches, nr_caches + 1);
+	store_release(&nr_slab_caches, nr_slab_caches + 1);
 	spin_unlock_irqrestore(&caches_lock, irq);
 	return c;
 }
 
-void slab_for_each(void (*fn)(const struct slab_info *, void *arg), void *arg)
+struct slab_cache *slab_cache_create_shrinkable(const char *name, size_t size, size_t align)
 {
-	u32 nr = load_acquire(&nr_caches);
+	struct slab_cache *c = slab_cache_create(name, size, align);
+
+	c->shrinkable = 1;
+	return c;
+}
+
+u64 slab_shrinkable_frames(void)
+{
+	u32 nr = load_acquire(&nr_slab_caches);
+	u64 frames = 0;
 
 	for (u32 i = 0; i < nr; i++) {
-		struct slab_cache *c = &caches[i];
+		if (slab_caches[i].shrinkable)
+			frames += READ_ONCE(slab_caches[i].nr_slabs) << slab_caches[i].order;
+	}
+	return frames;
+}
+
+void slab_for_each(void (*fn)(const struct slab_info *, void *arg), void *arg)
+{
+	u32 nr = load_acquire(&nr_slab_caches);
+
+	for (u32 i = 0; i < nr; i++) {
+		struct slab_cache *c = &slab_caches[i];
 		struct slab_info info = {.name = c->name, .size = c->size};
 		u64 irq = spin_lock_irqsave(&c->lock);
 

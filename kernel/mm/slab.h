@@ -13,6 +13,8 @@ struct slab_cache;
 
 /* Never destroyed. `align` 0: 8 bytes. `name` is kept. Panics only at boot. */
 struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align);
+/* The same for objects that a shrinker gives back (mm/reclaim.h). */
+struct slab_cache *slab_cache_create_shrinkable(const char *name, size_t size, size_t align);
 void *slab_alloc(struct slab_cache *c, u32 flags);
 void slab_free(struct slab_cache *c, void *obj);
 
@@ -32,4 +34,6 @@ struct slab_info {
 	u64 in_use, total;
 };
 void slab_for_each(void (*fn)(const struct slab_info *, void *arg), void *arg);
+/* Frames of shrinkable caches. */
+u64 slab_shrinkable_frames(void);
 void slab_init(void);

@@ -3,6 +3,7 @@
 
 #include "lib/assert.h"
 #include "lib/errno.h"
+#include "lib/layout.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/slab.h"
@@ -12,7 +13,24 @@
 #include "sync/sched.h"
 #include "sync/waitq.h"
 
-static struct swap_area areas[SWAP_MAX_AREAS];
+static struct swap_area swap_areas[SWAP_MAX_AREAS];
+LAYOUT_IS_ADDRESS(swap_areas);
+LAYOUT_IS_STRUCT(swap_area);
+LAYOUT_IS_FIELD(swap_area, ops);
+LAYOUT_IS_FIELD(swap_area, nr_slots);
+LAYOUT_IS_FIELD(swap_area, used);
+LAYOUT_IS_FIELD(swap_area, nr_cached);
+LAYOUT_IS_FIELD(swap_area, chunk);
+LAYOUT_IS_STRUCT(swap_chunk);
+LAYOUT_IS_FIELD(swap_chunk, slots);
+LAYOUT_IS_STRUCT(swap_slot);
+LAYOUT_IS_FIELD(swap_slot, refs);
+LAYOUT_IS_FIELD(swap_slot, frame);
+LAYOUT_IS_CONST(SWAP_AREA_BITS);
+LAYOUT_IS_CONST(SWAP_CHUNK);
+LAYOUT_IS_CONST(SWAP_REFS_MAX);
+LAYOUT_IS_CONST(SLOT_RESERVED);
+LAYOUT_IS_CONST(SLOT_BAD);
 static struct mutex areas_lock = MUTEX_INIT(areas_lock, "swap areas", RANK_SWAP_SLEEP);
 static struct atomic64 nr_usable, nr_used;
 static struct waitq never = WAITQ_INIT(never, "swapoff");
@@ -23,15 +41,15 @@ static int next_prio = -2; /* of an area that does not ask for one: Linux counts
 void swap_init(void)
 {
 	for (u32 i = 0; i < SWAP_MAX_AREAS; i++) {
-		areas[i].number = i;
-		spin_init(&areas[i].lock, "swap area", RANK_SWAP);
-		list_init(&areas[i].cached);
+		swap_areas[i].number = i;
+		spin_init(&swap_areas[i].lock, "swap area", RANK_SWAP);
+		list_init(&swap_areas[i].cached);
 	}
 }
 
 struct swap_area *swap_area_at(u32 number)
 {
-	return &areas[number];
+	return &swap_areas[number];
 }
 
 void *swap_area_of(const struct swap_area *a)
@@ -51,13 +69,14 @@ void swap_areas_unlock(void)
 
 void *swap_area_private(u32 number, const struct swap_ops *ops)
 {
-	return number < SWAP_MAX_AREAS && areas[number].ops == ops ? areas[number].private : NULL;
+	return number < SWAP_MAX_AREAS && swap_areas[number].ops == ops ? swap_areas[number].private : NULL;
 }
 
 bool swap_available(void)
 {
 	for (u32 i = 0; i < SWAP_MAX_AREAS; i++) {
-		if (READ_ONCE(areas[i].accepting) && READ_ONCE(areas[i].used) < READ_ONCE(areas[i].usable))
+		if (READ_ONCE(swap_areas[i].accepting) &&
+			READ_ONCE(swap_areas[i].used) < READ_ONCE(swap_areas[i].usable))
 			return true;
 	}
 	return false;
@@ -97,7 +116,7 @@ void swap_slot_release(struct swap_area *a, u64 slot, enum slot_fate fate)
 
 void swap_entry_dup(void *entry)
 {
-	struct swap_area *a = &areas[swap_entry_area(entry)];
+	struct swap_area *a = &swap_areas[swap_entry_area(entry)];
 	u64 irq = spin_lock_irqsave(&a->lock);
 	struct swap_slot *s = swap_slot_find(a, swap_entry_slot(entry));
 
@@ -121,7 +140,7 @@ static bool keep_cached(const struct swap_area *a, const struct frame *f)
 void swap_entry_put(void *entry)
 {
 	u64 slot = swap_entry_slot(entry);
-	struct swap_area *a = &areas[swap_entry_area(entry)];
+	struct swap_area *a = &swap_areas[swap_entry_area(entry)];
 	u64 irq = spin_lock_irqsave(&a->lock);
 	struct swap_slot *s = swap_slot_find(a, slot);
 	struct frame *f;
@@ -233,7 +252,7 @@ struct swap_area *swap_area_choose(enum swap_speed speed)
 
 	/* Areas of one priority take turns. */
 	for (u32 i = 1; i <= SWAP_MAX_AREAS; i++) {
-		struct swap_area *a = &areas[(READ_ONCE(last) + i) % SWAP_MAX_AREAS];
+		struct swap_area *a = &swap_areas[(READ_ONCE(last) + i) % SWAP_MAX_AREAS];
 
 		if (!READ_ONCE(a->accepting) || swap_area_sync(a) != (speed == SWAP_FAST) ||
 			READ_ONCE(a->used) >= READ_ONCE(a->usable))
@@ -305,8 +324,8 @@ int swap_area_add(const struct swap_source *src)
 
 	mutex_lock(&areas_lock);
 	for (u32 i = 0; i < SWAP_MAX_AREAS && !a; i++) {
-		if (!areas[i].ops)
-			a = &areas[i];
+		if (!swap_areas[i].ops)
+			a = &swap_areas[i];
 	}
 	if (a)
 		err = area_prepare(a, src);
@@ -351,7 +370,7 @@ u64 swap_slots_trim(void)
 	u64 nr = 0;
 
 	for (u32 i = 0; i < SWAP_MAX_AREAS; i++)
-		nr += READ_ONCE(areas[i].nr_cached) ? cache_empty(&areas[i]) : 0;
+		nr += READ_ONCE(swap_areas[i].nr_cached) ? cache_empty(&swap_areas[i]) : 0;
 	return nr;
 }
 
@@ -383,7 +402,7 @@ static int area_drain(struct swap_area *a)
 
 int swap_area_remove(u32 number)
 {
-	struct swap_area *a = &areas[number];
+	struct swap_area *a = &swap_areas[number];
 	struct swap_area closed;
 	u64 irq;
 	int err = -EINVAL;
@@ -428,7 +447,7 @@ void swap_totals(struct swap_totals *out)
 
 bool swap_info_read(u32 i, struct swap_info *out)
 {
-	struct swap_area *a = &areas[i];
+	struct swap_area *a = &swap_areas[i];
 	bool there;
 
 	mutex_lock(&areas_lock);

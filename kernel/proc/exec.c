@@ -168,7 +168,7 @@ static void take_leadership(struct process *p)
 	t->pid = old->pid;
 	old->pid = own; /* dropped with it */
 	t->tid = p->pid;
-	t->thread.trace_id = (u32)t->tid;
+	t->thread.what.tid = (u32)t->tid;
 	pid_attach(t->pid, t);
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	task_put(old); /* the table's */

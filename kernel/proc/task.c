@@ -161,7 +161,7 @@ struct task *task_create(const char *name, int tid, void (*entry)(void *), void 
 	t->pid = pid;
 	t->tid = pid->nr;
 	thread_init(&t->thread, t->kstack, entry, arg);
-	t->thread.trace_id = (u32)t->tid;
+	t->thread.what.tid = (u32)t->tid;
 	return t;
 }
 

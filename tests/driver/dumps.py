@@ -1,9 +1,10 @@
 """Memory that outlives its machine: dumps of panics and hangs, as gdb reads them."""
+import json
 import os
 import re
 import shutil
 
-from . import core, guests
+from . import core, guests, view
 from .core import Failed, Skipped, Test
 
 
@@ -46,13 +47,40 @@ def of_a_hang(test, members):
     done = guests.boot("echo begun; sleep 1000", test.log, 6, variant="debug")
     if done.status != 124 or "kept in " + dump_of(test) not in done.err:
         raise Failed("no dump: status %s, %s" % (done.status, done.err[-200:]))
-    said = gdb(test, ["p harts[0].trace.head > 10", "p nr_harts"])
+    said = gdb(test, ["p harts[0].trace.next > harts[0].trace.events + 10 || harts[0].trace.laps > 0", "p nr_harts"])
     if not re.search(r"\$1 = 1\n\$2 = 2\n", said):
         raise Failed("gdb says %s" % said[-400:])
     if not re.search(r"^ *\d+ .*\bsleep$", viewer(test, "ps"), re.M) or "exec" not in viewer(test, "faults", "--all"):
         raise Failed("the engine finds neither the process nor its events")
 
 
+def page_of(test):
+    """What the page of the dump says, which was made when the machine ended: the file that the message leads to."""
+    said = guests.boot("sleep 1000", test.log, 6, variant="debug").err
+    found = re.search(r"; file://(/\S+\.html)#v=1&view=lamp$", said, re.M)
+    if not found:
+        raise Failed("no link in %s" % said[-300:])
+    with open(found.group(1), encoding="utf-8") as file:
+        kept = re.search(r'<script type="application/json" id="session">(.*?)</script>', file.read(), re.S)
+    os.unlink(found.group(1))
+    return json.loads(kept.group(1)) if kept else {}
+
+
+def as_a_page(test, members):
+    view.prepare(test)
+    kept = page_of(test)
+    if '"sleep"' not in kept["history"]["first"] or not kept["events"] or not kept["symbols"]:
+        raise Failed("the page knows of %s..., %d events, %d symbols" % (kept["history"]["first"][:200], len(kept["events"]), len(kept["symbols"])))
+    tool = [os.path.join(core.TOP, "tools/viewer.py"), "--no-build", "--no-open", "--dump", dump_of(test)]
+    done = core.run_python(*tool, "--variant", "debug", limit=100, log=test.log)
+    if done.status != 0 or not os.path.exists(dump_of(test) + ".html"):
+        raise Failed("view --dump: " + done.tail())
+    done = core.run_python(*tool, "--variant", "release", limit=100, log=test.log)
+    if done.status != 1 or "is not " not in done.err:
+        raise Failed("the page was made with another kernel's names: " + done.tail())
+
+
 def tests():
+    yield Test("dump.as_a_page", as_a_page, ["debug", "release", "images"], seconds=12)
     yield Test("dump.of_a_panic", of_a_panic, ["debug", "images"], seconds=8)
     yield Test("dump.of_a_hang", of_a_hang, ["debug", "images"], seconds=9)

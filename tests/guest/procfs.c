@@ -228,6 +228,110 @@ TEST(every_process_is_listed_and_gone_after)
 	ERR(access(path, F_OK), ENOENT);
 }
 
+/* Objects in use in a slab cache, or -1. */
+static long slab_count(const char *cache)
+{
+	char start[32];
+
+	READ("/proc/slabinfo");
+	int len = snprintf(start, sizeof(start), "\n%s ", cache);
+	char *line = strstr(text, start);
+	return line ? strtol(line + len, NULL, 10) : -1;
+}
+
+static void look_at(const char *fmt, int pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), fmt, pid, pid);
+	CHECK(file_read(path, text, sizeof(text)) > 0);
+}
+
+static pid_t sleeper_start(void)
+{
+	pid_t pid = OK(fork());
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+static void sleeper_end(pid_t pid)
+{
+	OK(kill(pid, SIGKILL));
+	wait_signal(pid, SIGKILL);
+}
+
+/* A machine that runs short programs for weeks is not filled by their names, those that were open at the end included. */
+TEST_LIMIT(names_of_the_dead_are_not_kept, 60)
+{
+	const int processes = 100, names = 7; /* that each leaves behind where they are kept, at least */
+	char path[64], target[64];
+	long dentries = 0, inodes = 0;
+
+	if (!on_vitrine())
+		SKIP("Linux rounds its counts");
+	for (int i = -5; i < processes; i++) {
+		pid_t pid = sleeper_start();
+		look_at("/proc/%d/stat", pid);
+		look_at("/proc/%d/task/%d/status", pid);
+		snprintf(path, sizeof(path), "/proc/%d/fd/0", pid);
+		OK(readlink(path, target, sizeof(target)));
+		snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, pid);
+		int dir = OK(open(path, O_RDONLY | O_DIRECTORY));
+		int stat = OK(openat(dir, "stat", O_RDONLY));
+		sleeper_end(pid);
+		OK(close(dir));
+		OK(close(stat));
+		if (i < 0) {
+			dentries = slab_count("dentry");
+			inodes = slab_count("inode");
+		}
+	}
+	CHECK(dentries > 0 && inodes > 0);
+	CHECK(slab_count("dentry") < dentries + processes * names / 4);
+	CHECK(slab_count("inode") < inodes + processes * names / 4);
+}
+
+TEST(what_is_open_of_the_dead_says_so)
+{
+	char path[64];
+	struct stat st;
+	pid_t pid = sleeper_start();
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	int dir = OK(open(path, O_RDONLY | O_DIRECTORY));
+	int tasks = OK(openat(dir, "task", O_RDONLY | O_DIRECTORY));
+	int files = OK(openat(dir, "fd", O_RDONLY | O_DIRECTORY));
+	int stat = OK(openat(dir, "stat", O_RDONLY));
+
+	CHECK(read(stat, text, 10) > 0);
+	sleeper_end(pid);
+	OK(lseek(stat, 0, SEEK_SET));
+	ERR(read(stat, text, 10), ESRCH);
+	ERR(openat(dir, "stat", O_RDONLY), ESRCH);
+	ERR(openat(dir, "none", O_RDONLY), ESRCH);
+	ERR(openat(tasks, path + 6, O_RDONLY), ESRCH);
+	ERR(openat(files, "0", O_RDONLY), ENOENT);
+	ERR(syscall(SYS_getdents64, dir, text, sizeof(text)), ENOENT);
+	ERR(syscall(SYS_getdents64, tasks, text, sizeof(text)), ENOENT);
+	ERR(syscall(SYS_getdents64, files, text, sizeof(text)), ENOENT);
+	ERR(access(path, F_OK), ENOENT);
+	OK(fstat(dir, &st));
+	OK(close(stat));
+	OK(close(tasks));
+	OK(close(files));
+	OK(close(dir));
+}
+
+TEST(meminfo_counts_slabs_that_can_shrink)
+{
+	READ("/proc/meminfo");
+	CHECK(field("SReclaimable") > 0);
+	CHECK_EQ(field("SReclaimable") + field("SUnreclaim"), field("Slab"));
+}
+
 TEST(small_reads_give_the_same_text)
 {
 	char a[4096], b[4096];

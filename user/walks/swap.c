@@ -12,9 +12,8 @@ static int word(size_t i)
 	return (int)(i / 32);
 }
 
-int walk_swap(void)
+static int out_and_back(char *pages)
 {
-	char *pages = map_small(PAGES * PAGE);
 	int bad = 0;
 
 	for (size_t i = 0; i < PAGES * PAGE / sizeof(int); i++)
@@ -27,4 +26,19 @@ int walk_swap(void)
 		bad += ((int *)pages)[i] != word(i);
 	stand_still("back", "the first page with %d wrong words", bad);
 	return 0;
+}
+
+int walk_swap(void)
+{
+	return out_and_back(map_small(PAGES * PAGE));
+}
+
+/* The same with memory that is shared: it has one list of pages, whoever shows them. */
+int walk_swap_shared(void)
+{
+	char *pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		give_up("no memory");
+	return out_and_back(pages);
 }

@@ -27,6 +27,7 @@ int walk_pgaccess(void);
 int walk_stack(void);
 int walk_superpage(void);
 int walk_swap(void);
+int walk_swap_shared(void);
 int walk_usyscall(void);
 int walk_vmprint(void);
 

@@ -1,6 +1,6 @@
 /* The commands of ./vitrine x. Each prints its answer, to where its caller wants it, and returns an exit status. */
 import {
-  aspaceOf, changes, check, explainEvent, explainFinding, explainProblem, explainWalk, frameInfo, hex, KIND_NAMES, Lamp, mapsText, PAGE_SIZE,
+  aspaceOf, changes, check, explainEvent, explainFinding, explainProblem, explainWalk, frameInfo, hex, kernelLog, KIND_NAMES, Lamp, logText, mapsText, PAGE_SIZE,
   reverseMap, RingReader, rootOf, sharePairs, swappedPages, takeSnapshot, vmprint, walk, type AspaceInfo, type Finding, type Snapshot,
   type TraceEvent,
 } from '../core/index.ts';
@@ -202,6 +202,15 @@ const checkCommand: Command = async (source, options, print) => {
   return found.length ? 1 : 0;
 };
 
+// ---- the log ----
+
+const dmesg: Command = (source, options, print) => {
+  needKernel(source);
+  const lines = kernelLog(source.machine);
+  print(options.json ? toJson(lines) : lines.map(logText).join('\n'));
+  return 0;
+};
+
 const layout: Command = (source, options, print) => {
   const entries = [...(source.machine.layout?.entries.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
   const wanted = options.words[0];
@@ -211,4 +220,4 @@ const layout: Command = (source, options, print) => {
   return 0;
 };
 
-export const COMMANDS: Record<string, Command> = { ps, maps, walk: walkOne, pt, frames, share, faults, diff: diffCommand, check: checkCommand, layout };
+export const COMMANDS: Record<string, Command> = { ps, maps, walk: walkOne, pt, frames, share, faults, diff: diffCommand, check: checkCommand, dmesg, layout };

@@ -18,6 +18,7 @@ Looks at a running machine (./vitrine run --watch) or at a dump. Nothing is aske
   faults [-f]         the page faults in the event rings, explained; -f: as they come; --pid PID; --all: other events too
   diff                what changes within --seconds N (1)
   check               the invariants of tables and frames; exit status 1 when one is broken
+  dmesg               the kernel's log
   layout [WORD]       the kernel's layout note
 
   --access r|w|x      of walk: read (the default), write, execute

@@ -94,6 +94,9 @@ export function openSource(options: Options): Source {
 
 /** Fails with words when the kernel is not so far yet. */
 export function needKernel(source: Source): void {
-  if (source.machine.refresh()) return;
+  if (source.machine.refresh()) {
+    if (source.machine.runsItsFile()) return;
+    throw new SourceError('the kernel file is not the one that runs: its names would be wrong ones (--elf names another)');
+  }
   throw new SourceError('the kernel has not set up its memory yet (or the kernel file is not the one that runs)');
 }

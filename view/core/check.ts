@@ -1,6 +1,6 @@
 /*
  * The invariants that the lamp watches: of page tables (kernel/mm/pagetable.h), of frames and their owners (kernel/mm/frame.h,
- * kernel/mm/anon.h). check() says what is broken in one snapshot.
+ * kernel/mm/anon.h). check() says what is broken in one snapshot. The kernel's counts of its own memory are in books.ts.
  *
  * A running machine is read while it works, so that one snapshot has parts of several instants. Three things keep that
  * from being taken for a bug, and the lamp (lamp.ts) adds a fourth:
@@ -8,6 +8,7 @@
  *   2. what is odd about a leaf and its frame is looked at again, both within microseconds (Again);
  *   3. what needs several address spaces to be of one instant is checked only when none was at work, or the machine is paused.
  */
+import { checkBooks } from './books.ts';
 import { INSIDE, KIND, readBanks, type Bank } from './frames.ts';
 import { IndexReader } from './processes.ts';
 import { Machine } from './machine.ts';
@@ -26,7 +27,13 @@ const WRITABLE = 1;
 const SEVERAL = 2;
 const MOVES = 4;
 
+/** Of everything. */
 export function check(machine: Machine, s: Snapshot): Finding[] {
+  return [...checkSnapshot(machine, s), ...checkBooks(machine, s)];
+}
+
+/** Of what processes show, and of the frames they show. */
+export function checkSnapshot(machine: Machine, s: Snapshot): Finding[] {
   return machine.layout ? new Checker(machine, s).run() : [];
 }
 
@@ -339,13 +346,12 @@ class Again {
     return now !== null && now.pfn === ptePfn(lo, hi);
   }
 
-  /* Of no amap that a VMA shows: of shared memory's, of the swap cache, of a process that began meanwhile; or lost. */
+  /* Of no amap that a VMA shows: of the swap cache, of a process that began meanwhile, of one that ends; or lost. */
   anonLost(pfn: number): boolean {
     const frame = this.frame(pfn);
     const layout = this.machine.layout!;
     if (!frame || frame.kind !== KIND.anon || frame.flags & Number(layout.constant('FRAME_SWAPCACHE'))) return false;
     if (!frame.owner) return true;
-    if (this.machine.member(frame.owner, 'amap.obj') !== 0) return false;
     let held = false;
     new IndexReader(this.machine, this.machine.memory).each(frame.owner + layout.offset('amap.pages'), 1 << 16, (key, view, at) => {
       if (key === frame.index) held = view.getBigUint64(at, true) === frame.pointer;

@@ -33,6 +33,7 @@ export interface ElfNote {
 }
 
 export const PT_LOAD = 1;
+export const PF_X = 1;
 const PT_NOTE = 4;
 const SHT_SYMTAB = 2;
 const RISCV = 243;
@@ -125,14 +126,14 @@ export class Symbols {
     this.sizes = found.map((s) => s.size);
   }
 
-  /** Without a symbol table: none. */
+  /** Without a symbol table, or with section headers that cannot be: none. */
   static fromElf(file: Uint8Array): Symbols {
     const view = header(file);
     const offset = u64(view, 40);
     const size = view.getUint16(58, true);
     const count = view.getUint16(60, true);
     const found: { address: bigint; name: string; size: number }[] = [];
-    for (let i = 0; i < count && offset + (i + 1) * size <= file.length; i++) {
+    for (let i = 0; size >= 64 && i < count && offset + (i + 1) * size <= file.length; i++) {
       const at = offset + i * size;
       const link = offset + view.getUint32(at + 40, true) * size;
       if (view.getUint32(at + 4, true) === SHT_SYMTAB && link + 64 <= file.length)

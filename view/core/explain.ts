@@ -2,6 +2,7 @@
 import { plainChanges, rangeText } from './changes.ts';
 import { Symbols } from './elf.ts';
 import { hex, PAGE_SIZE, vpnOf } from './numbers.ts';
+import { ALL_PAGES } from './rings.ts';
 import type {
   AspaceInfo, Change, Explanation, Finding, Lang, Problem, Snapshot, TraceEvent, VmaInfo, WalkResult, WalkStep,
 } from './types.ts';
@@ -87,7 +88,7 @@ export interface EventContext {
 export function explainEvent(event: TraceEvent, lang: Lang, context: EventContext = {}): Explanation {
   const args: Args = {
     who: whoIs(event.tid, context.snapshot), va: hex(event.va), pc: placeOf(event.pc, context), nr: event.nr, after: hex(event.after), before: hex(event.before),
-    cost: event.cost, range: event.kind === 'flush' && event.nr === 0xffffffff ? '*' : rangeOf(event), perms: permsOf(event.how),
+    cost: event.cost, range: event.kind === 'flush' && event.nr === ALL_PAGES ? '*' : rangeOf(event), perms: permsOf(event.how),
     access: event.access ? say(lang, 'access.' + event.access) : '?',
   };
   if (event.kind === 'syscall') args.after = BigInt.asIntN(64, event.after).toString();

@@ -17,7 +17,8 @@
  *   memory.ts      RAM in arrays and dumps          changes.ts    the same for readers
  *   machine.ts     kernel addresses, members        rings.ts      events, with their losses
  *   walk.ts        one translation                  check.ts      the invariants; lamp.ts: what of them to believe
- *   tables.ts      whole trees, vmprint             explain.ts    words, of words/
+ *                                                   books.ts, swapbooks.ts: the kernel's own counts
+ *   tables.ts      whole trees, vmprint             explain.ts    words, of words/; log.ts: the kernel's own
  *   frames.ts, processes.ts, names.ts               what a snapshot is read with; lines.ts: source lines of addresses
  */
 export * from './types.ts';
@@ -34,5 +35,6 @@ export { frameInfo, reverseMap, sharePairs } from './reverse.ts';
 export { apply, diff, emptyTree, snapshotFromJson, snapshotToJson, treeApply, treeDiff, type TreeChange } from './diff.ts';
 export { RingReader } from './rings.ts';
 export { check } from './check.ts';
-export { Lamp } from './lamp.ts';
+export { Lamp, lampOfDump } from './lamp.ts';
+export { kernelLog, logText } from './log.ts';
 export { changes, explainAddress, explainEvent, explainFinding, explainProblem, explainWalk, say } from './explain.ts';

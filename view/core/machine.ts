@@ -2,7 +2,7 @@
  * A machine: its memory, and what is known of its kernel. Everything above reads the kernel's structures through what is
  * here: addresses become physical, and members come from the layout note.
  */
-import { elfNotes, elfSections, Symbols } from './elf.ts';
+import { elfNotes, elfSections, elfSegments, PF_X, PT_LOAD, Symbols } from './elf.ts';
 import { lineText, SourceLines } from './lines.ts';
 import { Layout } from './layout.ts';
 import { inRanges } from './memory.ts';
@@ -160,6 +160,23 @@ export class Machine {
     return Array.from({ length: count }, (_, i) => view.getBigUint64(section.offset + 8 * i, true)).filter((place) => place >> 63n === 1n);
   }
 
+  /**
+   * False: another kernel runs here than that of the file, whose names and lines would be wrong. Code that was overwritten in
+   * places is still that kernel's. After refresh().
+   */
+  runsItsFile(): boolean {
+    const code = this.file && elfSegments(this.file).find((segment) => segment.type === PT_LOAD && segment.flags & PF_X);
+    if (!this.file || !code) return true;
+    let same = 0;
+    let pages = 0;
+    for (let at = 0; at + PAGE_SIZE <= code.fileSize; at += PAGE_SIZE, pages++) {
+      const there = this.memory.read(this.imagePhysical(code.vaddr) + at, PAGE_SIZE);
+      const expected = this.file.subarray(code.offset + at, code.offset + at + PAGE_SIZE);
+      if (there && expected.length === PAGE_SIZE && sameBytes(there, expected)) same++;
+    }
+    return same * 2 >= pages;
+  }
+
   /** A kernel address as a physical one. null: not mapped. */
   physical(va: bigint): number | null {
     const address = va & MASK64;
@@ -228,6 +245,11 @@ export class Machine {
     this.imageBase = this.imagePhysical(this.image);
     return true;
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /* At multiples of 8, as the note lies. */

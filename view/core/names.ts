@@ -1,31 +1,47 @@
 /* What a VMA is called: as /proc/PID/maps has it (kernel/proc/procfs/maps.c, kernel/fs/path.c). */
 import { Machine, Shape } from './machine.ts';
-import { u64, vpnOf } from './numbers.ts';
+import { u64, viewOf, vpnOf } from './numbers.ts';
 import type { Memory, VmaKind } from './types.ts';
 
 const DEEPEST = 64;
 const LONGEST = 255;
 
-export interface VmaName {
+/** Where a file is: its device as maps prints it, and its inode. */
+interface FilePlace {
+  dev: string;
+  ino: number;
+}
+
+const NO_FILE: FilePlace = { dev: '00:00', ino: 0 };
+
+export interface VmaName extends FilePlace {
   kind: VmaKind;
   name: string;
-  ino: number;
 }
 
 export class VmaNames {
   private readonly file;
   private readonly dentry;
+  private readonly inode;
   private readonly mount;
+  private readonly hashLink: number;
+  private readonly superDev: number;
+  private readonly rootMount: number;
   private readonly bits: Record<'READ' | 'WRITE' | 'EXEC' | 'SHARED' | 'STACK' | 'HEAP' | 'SPECIAL', number>;
   private readonly usyscall: number;
-  private readonly files = new Map<number, { path: string; ino: number }>();
+  private readonly files = new Map<number, FilePlace & { path: string }>();
 
   constructor(private readonly machine: Machine, private readonly memory: Memory) {
     const layout = machine.layout!;
     const bit = (name: string): number => Number(layout.constant('VMA_' + name));
     this.file = new Shape(layout, 'file', ['inode', 'path.mount', 'path.dentry']);
-    this.dentry = new Shape(layout, 'dentry', ['parent', 'name', 'len']);
+    this.dentry = new Shape(layout, 'dentry', ['hash_link', 'parent', 'name', 'len']);
+    this.inode = new Shape(layout, 'inode', ['ino', 'sb']);
     this.mount = new Shape(layout, 'mount', ['root', 'parent', 'mountpoint']);
+    this.hashLink = layout.offset('hlist_node.link');
+    this.superDev = layout.offset('superblock.dev');
+    const root = memory.read(machine.addressOf('root_mount'), 8);
+    this.rootMount = root ? machine.pointer(viewOf(root), 0) : 0;
     this.bits = {
       READ: bit('READ'), WRITE: bit('WRITE'), EXEC: bit('EXEC'), SHARED: bit('SHARED'), STACK: bit('STACK'), HEAP: bit('HEAP'), SPECIAL: bit('SPECIAL'),
     };
@@ -40,34 +56,45 @@ export class VmaNames {
   of(start: number, flags: number, file: number): VmaName {
     const b = this.bits;
     if (file > 0) {
-      const { path, ino } = this.fileName(file);
-      return { kind: flags & b.EXEC ? 'text' : flags & b.WRITE && !(flags & b.SHARED) ? 'data' : 'file', name: path, ino };
+      const { path, dev, ino } = this.fileOf(file);
+      return { kind: flags & b.EXEC ? 'text' : flags & b.WRITE && !(flags & b.SHARED) ? 'data' : 'file', name: path, dev, ino };
     }
-    if (start === this.usyscall) return { kind: 'usyscall', name: '[usyscall]', ino: 0 };
-    if (flags & b.SPECIAL) return flags & b.EXEC ? { kind: 'vdso', name: '[vdso]', ino: 0 } : { kind: 'vvar', name: '[vvar]', ino: 0 };
-    if (flags & b.STACK) return { kind: 'stack', name: '[stack]', ino: 0 };
-    if (flags & b.HEAP) return { kind: 'heap', name: '[heap]', ino: 0 };
-    return { kind: flags & b.SHARED ? 'shared' : 'anon', name: '', ino: 0 };
+    if (start === this.usyscall) return { kind: 'usyscall', name: '[usyscall]', ...NO_FILE };
+    if (flags & b.SPECIAL) return flags & b.EXEC ? { kind: 'vdso', name: '[vdso]', ...NO_FILE } : { kind: 'vvar', name: '[vvar]', ...NO_FILE };
+    if (flags & b.STACK) return { kind: 'stack', name: '[stack]', ...NO_FILE };
+    if (flags & b.HEAP) return { kind: 'heap', name: '[heap]', ...NO_FILE };
+    return { kind: flags & b.SHARED ? 'shared' : 'anon', name: '', ...NO_FILE };
   }
 
-  private fileName(pa: number): { path: string; ino: number } {
+  private fileOf(pa: number): FilePlace & { path: string } {
     const known = this.files.get(pa);
     if (known) return known;
     const v = this.file.read(this.memory, pa);
-    let found = { path: '?', ino: 0 };
+    let found = { path: '?', ...NO_FILE };
     if (v) {
-      const inode = this.machine.pointer(v, this.file.at.inode);
-      const ino = inode > 0 ? this.memory.read(inode + this.machine.layout!.offset('inode.ino'), 8) : null;
-      found = {
-        path: this.path(this.machine.pointer(v, this.file.at['path.mount']), this.machine.pointer(v, this.file.at['path.dentry'])),
-        ino: ino ? u64(new DataView(ino.buffer, ino.byteOffset, 8), 0) : 0,
-      };
+      const dentry = this.machine.pointer(v, this.file.at['path.dentry']);
+      const path = this.path(this.machine.pointer(v, this.file.at['path.mount']), dentry);
+      found = { path: this.isGone(dentry) ? path + ' (deleted)' : path, ...this.place(this.machine.pointer(v, this.file.at.inode)) };
     }
     this.files.set(pa, found);
     return found;
   }
 
-  /* Up to the root of the root mount. A mount's root goes on at the directory that it covers. */
+  private place(inode: number): FilePlace {
+    const v = this.inode.read(this.memory, inode);
+    if (!v) return NO_FILE;
+    const sb = this.machine.pointer(v, this.inode.at.sb);
+    const number = sb > 0 ? this.memory.read(sb + this.superDev, 4) : null;
+    return { dev: number ? deviceText(viewOf(number).getUint32(0, true)) : NO_FILE.dev, ino: u64(v, this.inode.at.ino) };
+  }
+
+  /* Of no directory any more: it has left the hash of names, where roots never are (dentry_is_hashed). */
+  private isGone(dentry: number): boolean {
+    const d = this.dentry.read(this.memory, dentry);
+    return d !== null && this.machine.pointer(d, this.dentry.at.parent) !== dentry && this.machine.pointer(d, this.dentry.at.hash_link + this.hashLink) === 0;
+  }
+
+  /* Up to the root of the root mount. A mount's root goes on at the directory that it covers; one that covers none was taken off. */
   private path(mount: number, dentry: number): string {
     let text = '';
     for (let depth = 0; depth < DEEPEST; depth++) {
@@ -76,7 +103,7 @@ export class VmaNames {
       if (!m || !d) return '?' + text;
       if (this.machine.pointer(m, this.mount.at.root) === dentry) {
         const parent = this.machine.pointer(m, this.mount.at.parent);
-        if (parent === 0) return text || '/';
+        if (parent === 0) return (mount === this.rootMount ? '' : '(unreachable)') + (text || '/');
         dentry = this.machine.pointer(m, this.mount.at.mountpoint);
         mount = parent;
         continue;
@@ -84,8 +111,8 @@ export class VmaNames {
       const name = this.name(d);
       if (name === null) return '?' + text;
       const parent = this.machine.pointer(d, this.dentry.at.parent);
+      if (parent === dentry || parent === 0) return text || '/';
       text = '/' + name + text;
-      if (parent === dentry || parent === 0) return text.slice(1); // of no tree: memfd and the like
       dentry = parent;
     }
     return '?' + text;
@@ -98,4 +125,11 @@ export class VmaNames {
     const bytes = this.memory.read(at, length);
     return bytes && new TextDecoder().decode(bytes);
   }
+}
+
+/* Major and minor number of a dev_t, as the kernel's maps_line_show prints them. */
+function deviceText(dev: number): string {
+  const major = (dev >>> 8) & 0xfff;
+  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
+  return `${major.toString(16).padStart(2, '0')}:${minor.toString(16).padStart(2, '0')}`;
 }

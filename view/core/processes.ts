@@ -1,7 +1,7 @@
 /* Tasks, processes and address spaces, from the index of numbers on. */
 import { Machine, Shape } from './machine.ts';
 import { VmaNames } from './names.ts';
-import { hex, PAGE_SIZE, u64 } from './numbers.ts';
+import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
 import type { AspaceInfo, Memory, Problem, ProcessInfo, TaskInfo, TaskState, VmaInfo } from './types.ts';
 
 const MOST_TASKS = 65536;
@@ -201,10 +201,22 @@ export class ProcessReader {
     const obj = this.machine.pointer(v, at.obj);
     const file = this.machine.pointer(v, at.file);
     const named = this.names.of(start, flags, file);
+    const shared = obj > 0 && file === 0 ? this.sharedAmap(obj) : 0;
+    const pgoff = obj ? u64(v, at.pgoff) : 0;
     return {
       start, end: Math.floor(u64(v, at.end) / PAGE_SIZE), flags, perms: this.names.perms(flags), kind: named.kind, name: named.name,
-      pgoff: obj ? u64(v, at.pgoff) : 0, ino: named.ino, amap: Math.max(this.machine.pointer(v, at.amap), 0), obj: Math.max(obj, 0), apgoff: u64(v, at.apgoff),
+      pgoff, dev: named.dev, ino: named.ino, amap: shared || Math.max(this.machine.pointer(v, at.amap), 0), obj: Math.max(obj, 0),
+      apgoff: shared ? pgoff : u64(v, at.apgoff),
     };
+  }
+
+  /* Of shared memory the object has the pages, in an amap that names it in turn. Of other objects: 0. */
+  private sharedAmap(obj: number): number {
+    const layout = this.machine.layout!;
+    const owner = this.memory.read(obj + layout.offset('memobj.owner'), 8);
+    const amap = owner ? this.machine.pointer(viewOf(owner), 0) : 0;
+    const back = amap > 0 ? this.memory.read(amap + layout.offset('amap.obj'), 8) : null;
+    return back && this.machine.pointer(viewOf(back), 0) === obj ? amap : 0;
   }
 }
 

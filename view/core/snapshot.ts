@@ -157,12 +157,12 @@ export function pidsByAspace(s: Snapshot): Map<number, number> {
 
 const NAME_COLUMN = 73;
 
-/** The text of /proc/PID/maps, but for device numbers, which are 00:00. */
+/** The text of /proc/PID/maps. */
 export function mapsText(as: AspaceInfo): string {
   return as.vmas.map((v) => {
     const range = `${(v.start * PAGE_SIZE).toString(16).padStart(8, '0')}-${(v.end * PAGE_SIZE).toString(16).padStart(8, '0')}`;
     const offset = (v.ino ? v.pgoff * PAGE_SIZE : 0).toString(16).padStart(8, '0');
-    const line = `${range} ${v.perms} ${offset} 00:00 ${v.ino} `;
+    const line = `${range} ${v.perms} ${offset} ${v.dev} ${v.ino} `;
     return (v.name ? line.padEnd(NAME_COLUMN) + v.name.replace(/[\\\n]/g, (c) => '\\' + c.charCodeAt(0).toString(8).padStart(3, '0')) : line) + '\n';
   }).join('');
 }

@@ -205,8 +205,13 @@ export interface VmaInfo {
   name: string;
   /** Page of the file at start. */
   pgoff: number;
+  /** Device and inode of the file, as there: "fe:00"; without a file "00:00" and 0. */
+  dev: string;
   ino: number;
-  /** Physical addresses of struct amap (0: none) and struct memobj (0: none), and the key in the amap at start. */
+  /**
+   * Physical addresses of struct amap (0: none; of shared memory: its object's) and struct memobj (0: none), and the key in the
+   * amap at start.
+   */
   amap: number;
   obj: number;
   apgoff: number;
@@ -384,6 +389,16 @@ export interface Change {
 
 // ---- events ----
 
+/** A line of the kernel's log. */
+export interface LogLine {
+  seq: number;
+  /** Nanoseconds since the log's clock began. */
+  time: number;
+  /** As syslog(2) has them: 0 emergency, 7 debug. */
+  level: number;
+  text: string;
+}
+
 export type EventKind =
   | 'fault' | 'syscall' | 'map' | 'unmap' | 'protect' | 'fork' | 'exec' | 'exit' | 'huge-make' | 'huge-split'
   | 'alloc' | 'free' | 'flush' | 'asid-roll' | 'swap-out' | 'unknown';
@@ -449,6 +464,19 @@ export type FindingCode =
   | 'free-refs' // free, but with references; or the reverse
   | 'free-count' // the counters of free frames are not what the frames say
   | 'leak' // allocated, and nobody has it
+  | 'kind-count' // frames of a kind are not as many as the harts gave out
+  | 'slab-owner' // a frame of a slab that is not as the block it is in
+  | 'slab-stray' // a list of slabs with free objects has what is none of them
+  | 'slab-twice' // a slab is in two lists, or twice in one
+  | 'slab-lost' // a slab has free objects, and is in no list
+  | 'slab-count' // a cache has more or fewer slabs than it counts
+  | 'slab-objects' // the same of objects that are given out
+  | 'slab-magazine' // what a hart keeps at hand is in no frame of the slabs
+  | 'slab-object' // a hart keeps at hand what is no object of the cache
+  | 'swap-slot' // an entry names a slot that nobody may hold
+  | 'swap-refs' // a slot is held by more or fewer than it counts
+  | 'swap-cache' // a slot's frame is not in the swap cache for it
+  | 'swap-count' // an area counts more or fewer slots in use, or in the cache
   | 'structure'; // a list, tree or pointer of the kernel's is broken
 
 export interface Finding {

@@ -1,11 +1,15 @@
 /*
- * Keeps what there is to see of a machine, for later: node keep.cjs --machine MACHINE.json [--elf KERNEL] [--program PATH=FILE]...
- * --out FILE looks at it until its standard input ends, then writes the session. node keep.cjs --page SESSION --console FILE
- * --elf KERNEL --out FILE.html makes a page of it that needs no server.
+ * Keeps what there is to see of a machine, for later:
+ *   node keep.cjs --machine MACHINE.json [--elf KERNEL] [--program PATH=FILE]... --out FILE
+ *       looks at it until its standard input ends, then writes the session
+ *   node keep.cjs --page SESSION --console FILE --elf KERNEL --out FILE.html
+ *       makes a page of a session, which needs no server
+ *   node keep.cjs --dump FILE [--elf KERNEL] [--program PATH=FILE]... --out FILE.html
+ *       makes a page of a dump
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { FileMemory } from '../cli/memory.ts';
-import { Machine, Symbols } from '../core/index.ts';
+import { dumpFile, FileMemory } from '../cli/memory.ts';
+import { kernelLog, lampOfDump, logText, Machine, Symbols } from '../core/index.ts';
 import { encode, PROTOCOL } from '../shared/protocol.ts';
 import { parseSession, SESSION_FORMAT, type SessionFile } from '../shared/session.ts';
 import { sessionText } from './html.ts';
@@ -28,7 +32,7 @@ async function keep(description: string, out: string): Promise<void> {
   const about = JSON.parse(readFileSync(description, 'utf8')) as { ram: string; base: number; size: number; kernel: string };
   const ram = new FileMemory(about.ram, about.base, about.size);
   const machine = new Machine(ram, { kernel: readFileSync(option('--elf') || about.kernel) });
-  const watcher = new Watcher(machine, ram, new Programs(options('--program')), EVENTS_KEPT);
+  const watcher = new Watcher(machine, machine.memory, new Programs(options('--program')), EVENTS_KEPT);
   let ended = false;
   process.stdin.on('end', () => (ended = true)).resume();
   while (!ended) {
@@ -37,24 +41,49 @@ async function keep(description: string, out: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, watcher.pause(begin)));
   }
   watcher.look(true); // the file outlives the machine
+  const session = sessionOf(watcher, about.kernel); // null: the kernel never came so far
+  if (session) writeFileSync(out, encode(session));
+}
+
+/** null: there was nothing to see yet. */
+function sessionOf(watcher: Watcher, kernel: string): SessionFile | null {
   const history = watcher.session.message();
-  if (!history) return; // the kernel never came so far
-  const session: SessionFile = {
+  const { machine } = watcher;
+  const ram = machine.memory.ranges.reduce((sum, range) => sum + range.size, 0);
+  return history && {
     format: SESSION_FORMAT, version: PROTOCOL,
-    hello: { t: 'hello', protocol: PROTOCOL, kernel: about.kernel, ram: about.size, console: false, timebase: machine.timebase },
+    hello: { t: 'hello', protocol: PROTOCOL, kernel, ram, console: false, timebase: machine.timebase },
     history, events: watcher.events, lost: watcher.lost + watcher.eventsBefore, lamp: watcher.lampState, console: '',
   };
-  writeFileSync(out, encode(session));
+}
+
+function symbolsOf(kernel: string): SessionFile['symbols'] {
+  return kernel ? Symbols.fromElf(readFileSync(kernel)).list() : [];
 }
 
 function page(session: string, consoleText: string, kernel: string, out: string): void {
   const kept = parseSession(readFileSync(session, 'utf8'));
-  const symbols = kernel ? Symbols.fromElf(readFileSync(kernel)).list() : [];
-  writeFileSync(out, sessionText(encode({ ...kept, console: readFileSync(consoleText, 'utf8'), symbols })));
+  writeFileSync(out, sessionText(encode({ ...kept, console: readFileSync(consoleText, 'utf8'), symbols: symbolsOf(kernel) })));
 }
 
-const session = option('--page');
-(session ? Promise.resolve().then(() => page(session, option('--console'), option('--elf'), option('--out'))) : keep(option('--machine'), option('--out'))).catch((error: unknown) => {
+function dumpPage(dump: string, kernel: string, out: string): void {
+  const machine = new Machine(dumpFile(dump), kernel ? { kernel: readFileSync(kernel) } : {});
+  const watcher = new Watcher(machine, machine.memory, new Programs(options('--program')), EVENTS_KEPT);
+  const session = watcher.look(true) && sessionOf(watcher, kernel || dump);
+  if (!machine.runsItsFile()) throw new Error(`the kernel in ${dump} is not ${kernel}`);
+  if (!session) throw new Error(`${dump}: no Vitrine kernel in it that has set up its tables`);
+  const console = kernelLog(machine).map((line) => logText(line) + '\n').join('');
+  writeFileSync(out, sessionText(encode({ ...session, lamp: lampOfDump(machine, watcher.now!), console, symbols: symbolsOf(kernel) })), { mode: 0o600 });
+}
+
+async function main(): Promise<void> {
+  const out = option('--out');
+  if (option('--page')) page(option('--page'), option('--console'), option('--elf'), out);
+  else if (option('--dump')) dumpPage(option('--dump'), option('--elf'), out);
+  else await keep(option('--machine'), out);
+}
+
+main().catch((error: unknown) => {
   process.stderr.write(`vitrine: the session's view: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 });

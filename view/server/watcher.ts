@@ -2,8 +2,7 @@
  * Looks at the machine again and again: a snapshot, what changed since the last, the new events, the lamp. The pages take
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
-import type { FileMemory } from '../cli/memory.ts';
-import { diff, Lamp, Machine, reverseMap, RingReader, tableTree, takeSnapshot, type Delta, type LampState, type ReverseMap, type Snapshot, type TraceEvent } from '../core/index.ts';
+import { diff, Lamp, Machine, reverseMap, RingReader, tableTree, takeSnapshot, type Delta, type LampState, type Memory, type ReverseMap, type Snapshot, type TraceEvent } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
 import { encode, type Catch, type Cost, type HartPlace, type PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
@@ -50,7 +49,7 @@ export class Watcher {
   armed: Catch | null = null;
   onCaught: () => void = () => {};
 
-  constructor(readonly machine: Machine, readonly ram: FileMemory, programs: Programs, private readonly filmKept = FILM_KEPT) {
+  constructor(readonly machine: Machine, readonly ram: Memory, programs: Programs, private readonly filmKept = FILM_KEPT) {
     this.film = new Film(machine, programs);
     this.lampState = this.lamp.state;
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  arrayMemory, dumpMemory, ElfError, explainAddress, explainEvent, explainWalk, hex, Layout, LayoutError, leafAt, Machine, satpParts, say, tableTree,
+  arrayMemory, dumpMemory, ElfError, explainAddress, explainEvent, explainWalk, hex, Layout, LayoutError, leafAt, Machine, RingReader, satpParts, say, Symbols, tableTree,
   vaOf, vmprint, vpnOf, walk, type AspaceInfo, type Reason, type TraceEvent, type VmaInfo, type WalkOptions,
 } from '../core/index.ts';
 import { parseNumber, parseOptions, UsageError } from '../cli/options.ts';
@@ -200,6 +200,17 @@ function core(segments: { pa: number; bytes: Uint8Array; memSize?: number }[], m
   return out;
 }
 
+test('section headers that are too small are none', () => {
+  const file = core([{ pa: 0x80000000, bytes: new Uint8Array(200) }]);
+  const view = new DataView(file.buffer);
+  view.setBigUint64(40, 250n, true);
+  view.setUint16(60, 100, true);
+  for (const size of [0, 1, 2, 40, 63]) {
+    view.setUint16(58, size, true);
+    assert.equal(Symbols.fromElf(file).find('main'), null);
+  }
+});
+
 test('a dump is memory by physical address; what is none says so', () => {
   const file = core([{ pa: 0x80001000, bytes: Uint8Array.of(5, 6, 7, 8), memSize: 8 }, { pa: 0x80000ffc, bytes: Uint8Array.of(1, 2, 3, 4) }]);
   const memory = dumpMemory(file);
@@ -250,7 +261,7 @@ test('a translation in words', () => {
 });
 
 function vma(start: number, end: number, kind: VmaInfo['kind'], name: string, perms = 'rw-p'): VmaInfo {
-  return { start, end, flags: 0, perms, kind, name, pgoff: 0, ino: 0, amap: 0, obj: 0, apgoff: 0 };
+  return { start, end, flags: 0, perms, kind, name, pgoff: 0, dev: '00:00', ino: 0, amap: 0, obj: 0, apgoff: 0 };
 }
 
 test('what an address is', () => {
@@ -288,4 +299,69 @@ test('the command line', () => {
     assert.throws(() => parseOptions(bad), UsageError, bad.join(' '));
   assert.equal(parseNumber('0xffffffc000000000'), 0xffffffc000000000n);
   assert.throws(() => parseNumber('99999999999999999999'), UsageError);
+});
+
+/* A ring of four slots whose events have va = their number, as the struct and the slots would be after `written` of them. */
+function ringOf(written: number, more: { odd?: 'before' | 'after' } = {}): { machine: Machine; write: (n: number) => void } {
+  const ram = new FakeRam();
+  const offsets: Record<string, number> = {
+    'hart.trace': 0, 'trace_ring.next': 0, 'trace_ring.end': 8, 'trace_ring.events': 16, 'trace_ring.laps': 24,
+    'trace_event.time': 0, 'trace_event.what.tid': 8, 'trace_event.what.cause': 12, 'trace_event.what.how': 13, 'trace_event.what.kind': 14, 'trace_event.what.more': 15,
+    'trace_event.va': 16, 'trace_event.pc': 24, 'trace_event.before': 32, 'trace_event.after': 40, 'trace_event.amount': 48,
+  };
+  const sizes: Record<string, number> = { hart: 64, 'hart.trace': 32, trace_event: 56 };
+  const events = ram.page();
+  const layout = {
+    has: (name: string) => name in offsets || name === 'TRACE_FAULT', offset: (name: string) => offsets[name]!, size: (name: string) => sizes[name]!,
+    constant: (name: string) => (name === 'TRACE_BEFORE' ? 0x80n : 0n),
+  };
+  const machine = {
+    layout, memory: ram.memory, variable: () => 1, addressOf: () => BASE, pointer: (v: DataView, at: number) => Number(v.getBigUint64(at, true)),
+  } as unknown as Machine;
+  const write = (n: number): void => {
+    const slot = events + (n % 4) * 56;
+    ram.write(slot, BigInt(n));
+    ram.write(slot + 16, BigInt(n));
+    ram.write(slot + 32, 77n);
+    ram.write(slot + 48, 5n);
+    const lap = Math.floor((n + 1) / 4);
+    ram.write(BASE, BigInt(events + ((n + 1) % 4) * 56));
+    ram.write(BASE + 24, BigInt(2 * lap));
+  };
+  ram.write(BASE, BigInt(events));
+  ram.write(BASE + 8, BigInt(events + 4 * 56));
+  ram.write(BASE + 16, BigInt(events));
+  for (let n = 0; n < written; n++) write(n);
+  if (more.odd) {
+    ram.write(BASE + 24, BigInt(2 * (written / 4) - 1));
+    if (more.odd === 'before') ram.write(BASE, BigInt(events + 3 * 56));
+  }
+  return { machine, write };
+}
+
+test('rings: whole events alone, and the number of the lost', () => {
+  const read = (reader: RingReader): [number[], number] => {
+    const { events, lost } = reader.read();
+    return [events.map((e) => Number(e.va)), lost];
+  };
+  const { machine, write } = ringOf(3);
+  const reader = new RingReader(machine);
+  assert.deepEqual(read(reader), [[0, 1, 2], 0]);
+  write(3);
+  write(4);
+  assert.deepEqual(read(reader), [[3, 4], 0]);
+  for (let n = 5; n < 12; n++) write(n);
+  /* Slot 12 % 4 is where the hart may be writing: of the four events there, three can be trusted. */
+  assert.deepEqual(read(reader), [[9, 10, 11], 4]);
+  assert.deepEqual(read(reader), [[], 0]);
+  const late = new RingReader(machine).read();
+  assert.deepEqual([late.events.map((e) => e.n), late.lost], [[9, 10, 11], 9]);
+  assert.deepEqual(late.events.map((e) => [e.kind, e.before, e.cost, e.nr]), Array(3).fill(['fault', 0n, 5, 0]));
+});
+
+test('rings: a hart that is just setting its ring back', () => {
+  for (const odd of ['before', 'after'] as const) {
+    const batch = new RingReader(ringOf(8, { odd }).machine).read();
+    assert.deepEqual(batch.events.map((e) => e.n), [5, 6, 7], odd);
+  }
 });

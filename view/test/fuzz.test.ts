@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import {
-  apply, arrayMemory, changes, check, diff, explainFinding, explainProblem, explainWalk, frameInfo, Machine, mapsText, reverseMap, RingReader, rootOf,
+  apply, arrayMemory, changes, check, diff, explainFinding, explainProblem, explainWalk, frameInfo, kernelLog, Machine, mapsText, reverseMap, RingReader, rootOf,
   sharePairs, swappedPages, SourceLines, Symbols, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
 } from './reach.ts';
 import { ElfError, elfSections, elfSegments } from '../core/elf.ts';
@@ -88,6 +88,7 @@ function lookAt(machine: Machine, last: Snapshot, r: Random): boolean {
   const s = takeSnapshot(machine, { paused: r.next(2) === 0 });
   for (const problem of s.problems) explainProblem(problem, 'en');
   const findings = check(machine, s);
+  if (r.next(4) === 0) kernelLog(machine);
   for (const finding of findings.slice(0, 20)) explainFinding(finding, 'zh-CN');
   const reverse = reverseMap(s);
   for (let i = 0; i < 8; i++) frameInfo(machine, s, reverse, s.frames.firstPfn + r.next(Math.max(s.frames.count, 1)));

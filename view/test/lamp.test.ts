@@ -1,7 +1,7 @@
 /* The lamp on a real machine: green when idle and when busy, red at planted bugs, green again when they are taken back. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { aspaceOf, check, explainFinding, hex, Lamp, leafAt, reverseMap, takeSnapshot, type Finding, type FindingCode, type Machine, type Snapshot } from './reach.ts';
+import { aspaceOf, check, explainFinding, hex, Lamp, leafAt, reverseMap, swappedPages, takeSnapshot, type Finding, type FindingCode, type Machine, type Snapshot } from './reach.ts';
 import { Console, machineFile, openMachine, poke, Qmp, sleep, until } from './guest.ts';
 
 const file = machineFile();
@@ -165,8 +165,6 @@ test('red at tables that are not as they must be', async () => {
 });
 
 test('red at frames that nobody has, and at counts that do not hold', async () => {
-  const frameAt = (pfn: number, member: string): number =>
-    machine.physical(machine.layout!.constant('KVA_FRAMES') + BigInt(pfn * machine.layout!.size('frame')))! + machine.layout!.offset('frame.' + member);
   const stackFrame = (s: Snapshot): number => {
     const { leaves } = s.trees.get(aspaceOf(s, pid)!.address)!;
     const i = stackLeaf(s);
@@ -192,6 +190,142 @@ test('red at frames that nobody has, and at counts that do not hold', async () =
   });
 });
 
+/* struct frame of a frame, in physical memory. */
+function frameAt(pfn: number, member: string): number {
+  return machine.physical(machine.layout!.constant('KVA_FRAMES') + BigInt(pfn * machine.layout!.size('frame')))! + machine.layout!.offset('frame.' + member);
+}
+
+/* A slab cache by its name: a physical address. Those of processes rest while nothing starts or ends. */
+function cacheAt(name: string): number {
+  const { layout } = machine;
+  const size = layout!.size('slab_cache');
+  const wanted = new TextEncoder().encode(name + '\0');
+  for (let at = machine.addressOf('slab_caches'), n = machine.variable('nr_slab_caches', 4)!; n > 0; n--, at += size) {
+    const pointer = new DataView(machine.memory.read(at + layout!.offset('slab_cache.name'), 8)!.buffer);
+    if (Buffer.compare(machine.memory.read(machine.pointer(pointer, 0), wanted.length)!, wanted) === 0) return at;
+  }
+  throw new Error(`no cache ${name}`);
+}
+
+function bigAt(pa: number): bigint {
+  return new DataView(machine.memory.read(pa, 8)!.buffer).getBigUint64(0, true);
+}
+
+/* First frames of a cache's slabs. */
+function slabsOf(s: Snapshot, cache: number): number[] {
+  const { firstPfn, kind, owner, order } = s.frames;
+  return [...kind.keys()].filter((i) => kind[i] === 5 && owner[i] === cache && order[i] !== 255).map((i) => firstPfn + i);
+}
+
+test('red at slabs that are not as their caches say', async () => {
+  const offset = (name: string): number => machine.layout!.offset(name);
+  const more = (pa: number, by: number): { pa: number; value: Uint8Array } => ({ pa, value: bytes(bigAt(pa) + BigInt(by)) });
+  const partial = offset('slab_cache.partial') + offset('list.next');
+  const empty = (cache: number): bigint =>
+    machine.layout!.address('slab_caches') + BigInt(cache - machine.addressOf('slab_caches') + offset('slab_cache.partial'));
+  /* Two that have a slab with a free object. */
+  const [cache, other] = ['sighand', 'process', 'task', 'aspace', 'pid', 'fdtable', 'siginfo'].map(cacheAt).filter((one) => bigAt(one + partial) !== empty(one));
+  assert.ok(cache && other);
+  await planted('a slab too many', 'slab-count', () => more(cache + offset('slab_cache.nr_slabs'), 1));
+  const found = await planted('an object too few', 'slab-objects', () => more(cacheAt('process') + offset('slab_cache.nr_out'), -1));
+  assert.equal(found.args.cache, 'process');
+  await planted('a slab in no list', 'slab-lost', () => ({ pa: cache + partial, value: bytes(empty(cache)) }));
+  await planted('a slab of another cache in the list', 'slab-stray', () => ({ pa: cache + partial, value: bytes(bigAt(other + partial)) }));
+  await planted('a slab twice in its list', 'slab-twice', () => ({ pa: machine.physical(bigAt(cache + partial))! + offset('list.next'), value: bytes(bigAt(cache + partial)) }));
+  await planted('a slab of nobody', 'leak', (s) => ({ pa: frameAt(slabsOf(s, cache)[0]!, 'owner'), value: bytes(0n) }));
+  await planted('a slab of two caches', 'slab-owner', (s) => {
+    const slabs = ['task', 'process', 'sighand', 'inode'].flatMap((name) => slabsOf(s, cacheAt(name)));
+    const pfn = slabs.find((one) => s.frames.order[one - s.frames.firstPfn]! > 0)!;
+    return { pa: frameAt(pfn + 1, 'owner'), value: bytes(machine.layout!.address('slab_caches')) };
+  });
+  await planted('objects at hand that are none', 'slab-object', () => {
+    const cache = cacheAt('sighand');
+    for (let hart = 0; hart < machine.variable('nr_harts', 4)!; hart++) {
+      const pa = Number(bigAt(cache + offset('slab_cache.mags') + 8 * hart) - machine.layout!.constant('KVA_DIRECT'));
+      if (pa > 0 && bigAt(pa + offset('magazine.nr')) > 0n) return { pa: pa + offset('magazine.obj'), value: bytes(machine.layout!.constant('KVA_DIRECT') + BigInt(aspaceOf(takeSnapshot(machine), pid)!.root)) };
+    }
+    throw new Error('no hart has any');
+  });
+});
+
+test('red at frames that are not what the harts gave out', async () => {
+  const { layout } = machine;
+  const kinds = machine.addressOf('caches') + layout!.offset('frame_cache.kinds');
+  const stacks = kinds + 8 * Number(layout!.constant('FRAME_STACK'));
+  const found = await planted('a stack too many', 'kind-count', () => ({ pa: stacks, value: bytes(BigInt.asUintN(64, bigAt(stacks) + 1n)) }));
+  assert.equal(found.args.kind, 'stack');
+});
+
+test('red at swap slots that are not held as they count, of private and of shared memory', async () => {
+  const { layout } = machine;
+  for (const program of ['swap', 'swap-shared']) {
+    const swapper = Number(/\d+/.exec(await shell.run(`{ (echo; sleep 100000) | walk ${program} >/dev/null; } & sleep 1; pidof walk`))![0]);
+    const entryOf = (s: Snapshot): { slot: number; entry: number; amap: number } => {
+      for (const vma of aspaceOf(s, swapper)!.vmas)
+        if (vma.amap && swappedPages(machine, vma) === 16) return { ...entryIn(vma.amap, vma.apgoff), amap: vma.amap };
+      throw new Error('nothing is swapped out');
+    };
+    const slotAt = (s: Snapshot): number => {
+      const { entry } = entryOf(s);
+      const area = machine.addressOf('swap_areas') + layout!.size('swap_area') * ((entry >>> 1) & 31);
+      const slot = entry >>> 6;
+      const perChunk = Number(layout!.constant('SWAP_CHUNK'));
+      const physical = (pa: number): number => Number(bigAt(pa) - layout!.constant('KVA_DIRECT'));
+      const chunk = physical(area + layout!.offset('swap_area.chunk')) + Math.floor(slot / perChunk) * layout!.size('swap_chunk');
+      return physical(chunk + layout!.offset('swap_chunk.slots')) + (slot % perChunk) * layout!.size('swap_slot');
+    };
+    await until(`${program} swaps`, () => aspaceOf(takeSnapshot(machine), swapper)!.vmas.some((v) => swappedPages(machine, v) === 16));
+    await looks(new Lamp(), 5, 20);
+    const found = await planted('a holder too many', 'swap-refs', (s) => ({ pa: slotAt(s) + layout!.offset('swap_slot.refs'), value: bytes(2n, 4) }));
+    assert.deepEqual([found.args.refs, found.args.holders], [2, 1]);
+    await planted('a slot that is free', 'swap-slot', (s) => ({ pa: slotAt(s) + layout!.offset('swap_slot.refs'), value: bytes(0n, 4) }));
+    await planted('a slot that two hold', 'swap-refs', (s) => {
+      const { slot, entry } = entryOf(s);
+      return { pa: slot + 8, value: bytes(BigInt(entry)) };
+    });
+    await planted('a frame in the cache that knows nothing of it', 'swap-cache', (s) => {
+      const pfn = s.frames.firstPfn + s.frames.kind.indexOf(6);
+      return { pa: slotAt(s) + layout!.offset('swap_slot.frame'), value: bytes(BigInt(pfn + 1), 4) };
+    });
+    await planted('a count of slots', 'swap-count', (s) => {
+      const pa = machine.addressOf('swap_areas') + layout!.size('swap_area') * ((entryOf(s).entry >>> 1) & 31) + layout!.offset('swap_area.used');
+      return { pa, value: bytes(bigAt(pa) + 1n) };
+    });
+    await shell.run(`kill ${swapper}; sleep 1`);
+  }
+});
+
+/* Where an amap has the entry of a key, and the entry. */
+function entryIn(amap: number, key: number): { slot: number; entry: number } {
+  const { layout } = machine;
+  const pages = amap + layout!.offset('amap.pages');
+  const bits = Number(layout!.constant('INDEX_BITS'));
+  let node = Number(bigAt(pages + layout!.offset('index.root')) - layout!.constant('KVA_DIRECT'));
+  for (let shift = machine.number(pages + layout!.offset('index.shift'), 4)!; ; shift -= bits) {
+    const slot = node + layout!.offset('index_node.slots') + 8 * (Math.floor(key / 2 ** shift) % 2 ** bits);
+    if (shift === 0) return { slot, entry: Number(bigAt(slot)) };
+    node = Number(bigAt(slot) - layout!.constant('KVA_DIRECT'));
+  }
+}
+
+test('a page of shared memory that nobody has is a leak', async () => {
+  const swapper = Number(/\d+/.exec(await shell.run('{ sleep 100000 | walk swap-shared >/dev/null; } & sleep 1; pidof walk'))![0]);
+  const shared = (s: Snapshot): { pfn: number; slot: number } => {
+    const as = aspaceOf(s, swapper)!;
+    const vma = as.vmas.find((v) => v.kind === 'shared')!;
+    const { leaves } = s.trees.get(as.address)!;
+    const i = leafAt(leaves, vma.start);
+    return { pfn: (leaves.hi[i]! & 0x3fffff) * 0x400000 + (leaves.lo[i]! >>> 10), slot: entryIn(vma.amap, vma.apgoff).slot };
+  };
+  const s = takeSnapshot(machine);
+  assert.equal(s.slots![shared(s).pfn - s.frames.firstPfn], 1);
+  await planted('fewer references than slots', 'anon-refs', (now) => ({ pa: frameAt(shared(now).pfn, 'refs'), value: bytes(0n, 4) }));
+  await planted('a slot with a free frame', 'frame-owner', (now) => ({
+    pa: shared(now).slot, value: bytes(machine.layout!.constant('KVA_FRAMES') + BigInt((now.frames.firstPfn + now.frames.kind.indexOf(2)) * machine.layout!.size('frame'))),
+  }));
+  await shell.run(`kill ${swapper}; sleep 1`);
+});
+
 test('two looks at one pause are one', async () => {
   const s = takeSnapshot(machine);
   const { slot, lo } = word(s, textLeaf(s));
@@ -205,4 +339,14 @@ test('two looks at one pause are one', async () => {
   lamp.look(machine, takeSnapshot(machine));
   assert.equal(lamp.state.colour, 'red', hex(slot));
   poke(file, slot, bytes(BigInt(lo), 4));
+});
+
+/* The last, for it takes the sleeper its pages. */
+test('green while memory is short: pages go to swap and come back, slabs are made and given back', async () => {
+  await shell.run('while :; do dd if=/dev/zero of=/dev/null bs=70M count=1 2>/dev/null; done &');
+  await shell.run('while :; do dd if=/dev/zero bs=60M count=1 2>/dev/null | md5sum >/dev/null; done &');
+  await shell.run('while :; do find /proc /bin -maxdepth 3 >/dev/null 2>&1; cp -r /bin /tmp/b; rm -r /tmp/b; done &');
+  await looks(new Lamp(), 60, 50);
+  await shell.run('kill %2 %3 %4; sleep 1');
+  await looks(new Lamp(), 20, 20);
 });

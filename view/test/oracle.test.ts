@@ -28,12 +28,16 @@ interface Stop {
 }
 
 /* Stops the machine until some hart is where it is wanted. In the trampoline of isolate=1 the pc is low and the mode is not user's. */
+const FIRMWARE = 0x80000000n;
+const FIRMWARE_END = 0x80200000n;
+
 async function stopIn(mode: 'user' | 'kernel'): Promise<Stop> {
   return until(`a hart in ${mode} mode`, async () => {
     await qmp.stop();
     for (let hart = 0; hart < 2; hart++) {
       const state = await readHart(qmp, hart);
-      const low = state.pc < 1n << 37n;
+      /* The firmware runs at low addresses too, and leaves satp as it was. */
+      const low = state.pc < 1n << 37n && !(state.pc >= FIRMWARE && state.pc < FIRMWARE_END);
       if (state.satp >> 60n && (mode === 'user' ? low && state.pc > 0n : state.pc >> 63n)) return { hart, state, mode };
     }
     await qmp.go();

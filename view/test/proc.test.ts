@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  apply, aspaceOf, changes, diff, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot, vmprint, type Machine, type Snapshot,
+  apply, aspaceOf, changes, diff, kernelLog, logText, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot,
+  vmprint, type AspaceInfo, type Machine, type Snapshot,
 } from './reach.ts';
 import { Console, machineFile, openMachine, sleep, until } from './guest.ts';
 
@@ -21,21 +22,45 @@ before(async () => {
 
 after(() => shell.end());
 
-/* Device numbers are not in the layout note. */
-function withoutDevices(maps: string): string[] {
-  return maps.trim().split('\n').map((line) => line.replace(/ [0-9a-f]{2}:[0-9a-f]{2} /, ' 00:00 '));
+/* What the guest says of a process, and the process as it was meanwhile: nothing of it changed between two readings. */
+async function still(who: number): Promise<{ maps: string; table: string; as: AspaceInfo }> {
+  const read = async (): Promise<string[]> => [await shell.run(`cat /proc/${who}/maps`), await shell.run(`cat /proc/${who}/pagetable`)];
+  return until(`pid ${who} standing still`, async () => {
+    const [maps, table] = await read();
+    const as = aspaceOf(takeSnapshot(machine), who);
+    const after = await read();
+    return as && maps === after[0] && table === after[1] && { maps: maps!, table: table!, as };
+  });
 }
 
-test('maps and pagetable of a sleeping process, and of the shell', async () => {
+test('maps and pagetable of a sleeping process, and of init', async () => {
   for (const who of [pid, 1]) {
-    const maps = await shell.run(`cat /proc/${who}/maps`);
-    const table = await shell.run(`cat /proc/${who}/pagetable`);
-    const as = aspaceOf(takeSnapshot(machine), who)!;
-    assert.deepEqual(withoutDevices(mapsText(as)), withoutDevices(maps));
+    const { maps, table, as } = await still(who);
+    assert.equal(mapsText(as), maps);
+    assert.match(maps, / (?!00:00)[0-9a-f]{2}:[0-9a-f]{2} [1-9]\d* +\/s?bin\/\w+\n/);
     assert.equal(vmprint(machine.memory, as.root, machine.levels, 'user').trim(), table.trim());
   }
   const whole = await shell.run('cat /proc/kernel_pagetable 2>/dev/null || true');
   if (whole.startsWith('page table')) assert.equal(vmprint(machine.memory, machine.kernelRoot, machine.levels, 'all').trim(), whole.trim());
+});
+
+test('maps of programs that were deleted, renamed, or are on what was unmounted', async () => {
+  await shell.run('mkdir -p /tmp/maps /root/maps && mount -t tmpfs none /tmp/maps && cp /bin/busybox /tmp/maps/sleep && cp /bin/busybox /root/maps/sleep');
+  const sleeper = async (program: string): Promise<number> => Number(/\d+/.exec(await shell.run(`${program} 100000 & echo $!`))![0]);
+  const pids = [await sleeper('/root/maps/sleep'), await sleeper('/tmp/maps/sleep')];
+  const same = async (names: string[]): Promise<void> => {
+    for (const [i, who] of pids.entries()) {
+      const { maps, as } = await still(who);
+      assert.equal(mapsText(as), maps);
+      assert.ok(maps.includes(` ${names[i]}\n`), `${names[i]} in ${maps}`);
+    }
+  };
+  await same(['/root/maps/sleep', '/tmp/maps/sleep']);
+  await shell.run("mv /root/maps/sleep '/root/maps/a b\\c'; rm /tmp/maps/sleep");
+  await same(['/root/maps/a b\\134c', '/tmp/maps/sleep (deleted)']);
+  await shell.run('rm -r /root/maps; umount -l /tmp/maps');
+  await same(['/root/maps/a b\\134c (deleted)', '(unreachable)/sleep (deleted)']);
+  await shell.run(`kill ${pids.join(' ')}; rmdir /tmp/maps`);
 });
 
 test('processes have the names, parents and sizes of /proc', async () => {
@@ -153,4 +178,11 @@ test('a fork shares, and a write splits', async () => {
   });
   for (const change of list) assert.doesNotMatch(change.text, /\{|undefined/);
   await shell.run('kill %2');
+});
+
+test('the log is that of dmesg', async () => {
+  const theirs = (await shell.run('dmesg')).replace(/\r/g, '').trim();
+  const ours = kernelLog(machine).map(logText).join('\n');
+  assert.match(ours, /memory: \d+ MiB/);
+  assert.equal(ours, theirs);
 });

@@ -129,6 +129,7 @@ trap_from_user_mode:
 	.globl return_to_user
 return_to_user:
 	csrci sstatus, SSTATUS_SIE
+return_irq_off:
 	lw t0, THREAD_WORK(tp)
 	bnez t0, return_work
 return_plain:
@@ -186,7 +187,7 @@ trap_from_user:
 	sd t3, TF_PC(sp)
 	sd t1, TF_TVAL(sp)
 	call trap_user
-	j return_to_user
+	j return_irq_off
 	.size trap_entry, . - trap_entry
 
 	/* Below the frame lies a record like a function's, so that backtraces go through. */

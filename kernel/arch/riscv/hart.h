@@ -21,12 +21,13 @@ struct pagetable;
  */
 #define IDLE_TASK_SIZE 4096
 
-/* A hart's events (trace.h). events NULL: it has no ring. */
+/* A hart's events (trace.h). next NULL: it has no ring. */
 struct trace_event;
 struct trace_ring {
-	u64 head; /* events begun since boot */
-	u64 mask; /* number of slots - 1 */
-	struct trace_event *events;
+	struct trace_event *next;   /* the slot of the coming event */
+	struct trace_event *end;    /* behind the last slot */
+	struct trace_event *events; /* the slots */
+	u64 laps;                   /* twice the times that the ring was filled; odd: `next` is being set back */
 };
 
 struct hart {

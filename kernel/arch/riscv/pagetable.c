@@ -377,10 +377,11 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 		if (want)
 			table_hint(table, slot);
 		leaf_new(table, slot, pte);
-		trace_leaf(0, pte);
+		trace_leaf(pte);
 		return 0;
 	}
-	trace_leaf(old, pte);
+	trace_leaf_was(old);
+	trace_leaf(pte);
 	if (!pte_is_leaf(old))
 		return tables_replace(pt, slot, va, want, pte);
 	if (pte_pa(old) != pte_pa(pte)) {
@@ -389,7 +390,8 @@ static NOINLINE int map_any(struct pagetable *pt, vaddr_t va, u32 want, u64 pte)
 	}
 	/* What another thread was given meanwhile stays, and so do A and D, which the hardware may set at this instant. */
 	old = __atomic_fetch_or(slot, pte, __ATOMIC_RELEASE);
-	trace_leaf(old, old | pte);
+	trace_leaf_was(old);
+	trace_leaf(old | pte);
 	wx_note(pt, (u32)((old | pte) >> 1));
 	if ((old & pte) == pte)
 		tlb_local_leaf(pt, va, level_size(want)); /* a spurious fault: tlb.c, "invalid → valid" */
@@ -412,7 +414,7 @@ int pt_map(struct pagetable *pt, vaddr_t va, paddr_t pa, u32 order, u32 prot)
 
 		if (likely(!(*slot & PTE_V))) {
 			leaf_new(table, slot, pte);
-			trace_leaf(0, pte);
+			trace_leaf(pte);
 			return 0;
 		}
 	}

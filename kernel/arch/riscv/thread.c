@@ -100,6 +100,11 @@ void thread_fp_reload(struct thread *t)
 	fs_set(t, 0);
 }
 
+static struct trapframe *trapframe_of(const struct thread *t)
+{
+	return (struct trapframe *)t->kernel_sp - 1;
+}
+
 void thread_init(struct thread *t, vaddr_t stack_top, void (*entry)(void *), void *arg)
 {
 	t->kernel_sp = stack_top;
@@ -110,16 +115,12 @@ void thread_init(struct thread *t, vaddr_t stack_top, void (*entry)(void *), voi
 	t->fp_used = 0;
 	t->fp_hart = NULL;
 	memset(&t->ctx, 0, sizeof(t->ctx));
-	/* The trapframe's place is left free; a kernel thread wastes it. */
-	t->ctx.sp = stack_top - sizeof(struct trapframe);
+	/* The trapframe's place is left free; of a kernel thread, traces see that it comes from nowhere. */
+	trapframe_of(t)->pc = 0;
+	t->ctx.sp = (u64)trapframe_of(t);
 	t->ctx.ra = (u64)thread_entry;
 	t->ctx.s[1] = (u64)entry;
 	t->ctx.s[2] = (u64)arg;
-}
-
-static struct trapframe *trapframe_of(const struct thread *t)
-{
-	return (struct trapframe *)t->kernel_sp - 1;
 }
 
 /* `parent` is current. */

@@ -50,13 +50,22 @@ struct fpstate {
 /* Always set when isolating, never otherwise: the way to user mode is another one (isolate.h). Known to entry.S alone. */
 #define THREAD_ISOLATED BIT(3)
 
-/* What an event is (trace.h). */
-struct trace_what {
-	u8 kind;   /* enum trace_kind */
-	u8 how;    /* by kind */
-	u8 cause;  /* faults: scause */
-	u8 result; /* faults: enum fault_result */
-} ALIGNED(4);
+/* What an event is, and whose (trace.h). One word: it is copied as one. */
+union trace_what {
+	u64 word;
+	struct {
+		u32 tid;
+		union {
+			u32 rest;
+			struct {
+				u8 cause; /* faults: scause */
+				u8 how;   /* by kind */
+				u8 kind;  /* enum trace_kind */
+				u8 more;  /* faults: enum fault_result; and TRACE_BEFORE */
+			};
+		};
+	};
+};
 
 struct thread {
 	u64 kernel_sp;     /*  0 top of the kernel stack, where the trapframe ends */
@@ -72,10 +81,9 @@ struct thread {
 	struct hart *fp_hart; /* whose FP registers were last loaded or saved for this thread */
 	u32 fail_nth;         /* mm/failnth.h: allocations until one fails; 0: none does */
 	u32 failed_on_demand; /* mm/failnth.h: one did */
-	u32 trace_id;         /* trace.h: the task's tid, */
-	struct trace_what fault_what; /* and of its last fault: what it was, */
-	u64 leaf_before;      /* the leaf that was, */
-	u64 leaf_after;       /* and the one that was made; 0: none was */
+	union trace_what what;  /* trace.h: the task's tid, and what its last fault was, */
+	u64 leaf_before;        /* the leaf that was replaced, */
+	u64 leaf_after;         /* and the one that was made */
 };
 
 static inline struct task *current(void)

@@ -32,8 +32,9 @@ void trace_start_hart(struct hart *h)
 	f = frame_alloc(order, FRAME_KERNEL, ALLOC_ZERO);
 	if (!f)
 		return;
-	h->trace.mask = (PAGE_SIZE << order) / sizeof(struct trace_event) - 1;
-	store_release(&h->trace.events, frame_kva(f));
+	h->trace.events = frame_kva(f);
+	h->trace.end = h->trace.events + (PAGE_SIZE << order) / sizeof(struct trace_event);
+	store_release(&h->trace.next, h->trace.events);
 }
 
 void trace_return(const struct trapframe *tf)
@@ -65,20 +66,22 @@ static const char *const names[TRACE_KINDS] = {
 void trace_dump(u32 nr)
 {
 	const struct trace_ring *ring = &this_hart()->trace;
-	u64 end = ring->head;
+	u64 slots = (u64)(ring->end - ring->events), at = (u64)(ring->next - ring->events), written;
 
-	if (!ring->events || !end)
+	if (!ring->next)
 		return;
-	nr = (u32)MIN((u64)nr, MIN(end, ring->mask + 1));
-	pr_emerg("the last %u events of this hart:", nr);
-	for (u64 n = end - nr; n < end; n++) {
-		const struct trace_event *e = &ring->events[n & ring->mask];
+	/* At the next slot an event may have been begun: the panic came while it was written. */
+	written = ring->laps ? slots - 1 : at;
+	nr = (u32)MIN((u64)nr, written);
+	if (nr)
+		pr_emerg("the last %u events of this hart:", nr);
+	for (u64 n = at + slots - nr; n < at + slots; n++) {
+		const struct trace_event *e = &ring->events[n % slots];
 		const char *name = e->what.kind < TRACE_KINDS ? names[e->what.kind] : NULL;
 
-		if (e->seq != n + 1)
-			continue; /* the panic came while it was written */
-		pr_emerg("  %12lu tid %u %s va 0x%lx pc 0x%lx pte 0x%lx -> 0x%lx nr %u how %u", e->time, e->tid,
-			name ? name : "?", e->va, e->pc, e->before, e->after, e->nr, e->what.how);
+		pr_emerg("  %12lu tid %u %s va 0x%lx pc 0x%lx pte 0x%lx -> 0x%lx amount %lu how %u", e->time,
+			e->what.tid, name ? name : "?", e->va, e->pc, e->what.more & TRACE_BEFORE ? e->before : 0,
+			e->after, e->amount, e->what.how);
 	}
 }
 

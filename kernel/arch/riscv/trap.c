@@ -95,34 +95,44 @@ static enum access access_of(u64 cause)
 	return cause == CAUSE_STORE_PAGE ? ACCESS_WRITE : cause == CAUSE_FETCH_PAGE ? ACCESS_EXEC : ACCESS_READ;
 }
 
-/* A page fault was answered: its event. Interrupts are off when it returns, as they must be on the way back. */
-static inline void trace_fault(const struct trapframe *tf, const struct fault *f, enum fault_result result, u64 start)
+/* A page fault was answered: its event. Context: interrupts off. */
+static ALWAYS_INLINE void trace_fault(const struct fault *f, u64 start)
 {
 #if TRACE
-	const struct thread *t = current_thread();
-	struct trace_ring *ring;
-	struct trace_event *e;
-	u64 n, now;
+	struct trace_ring *ring = trace_ring();
+	struct trace_event *e = ring->next;
+	u64 what;
 
-	irq_disable();
-	ring = &this_hart()->trace;
-	if (!ring->events)
+	if (unlikely(!e))
 		return;
-	e = trace_begin(ring, &n);
-	now = csr_read(cycle);
 	e->time = csr_read(time);
-	e->what = t->fault_what;
-	if (unlikely(result != FAULT_DONE))
-		e->what.result = (u8)result;
-	e->tid = t->trace_id;
+	what = TRACE_THREAD_GET(what);
+	e->what.word = what;
+	if (unlikely((s64)what < 0)) /* TRACE_BEFORE */
+		e->before = TRACE_THREAD_GET(leaf_before);
 	e->va = f->addr;
 	e->pc = f->pc;
-	e->before = t->leaf_before;
-	e->after = t->leaf_after;
-	e->cost = (u32)(now - start);
-	trace_end(e, n);
+	e->after = TRACE_THREAD_GET(leaf_after);
+	e->amount = csr_read(cycle) - start;
+	trace_end(ring, e);
 	TRACE_FAULT_WRITTEN();
 #endif
+}
+
+static void trace_failed(const struct fault *f, enum fault_result result, u64 start)
+{
+	trace_fault_failed(FAULT_HOW_NONE, result);
+	trace_fault(f, start);
+}
+
+/* Interrupts are on, and off when it returns. */
+static NOINLINE void user_fault_failed(const struct fault *f, enum fault_result result, u64 start, struct trapframe *tf)
+{
+	irq_disable();
+	trace_failed(f, result, start);
+	irq_enable();
+	user_fault_signal(f, result, tf);
+	irq_disable();
 }
 
 static void user_page_fault(struct trapframe *tf)
@@ -131,11 +141,12 @@ static void user_page_fault(struct trapframe *tf)
 	u64 start = trace_fault_start(tf->cause);
 	enum fault_result result = fault_handle(current()->as, &f);
 
-	trace_fault(tf, &f, result, start);
-	if (result != FAULT_DONE) {
-		irq_enable();
-		user_fault_signal(&f, result, tf);
+	if (unlikely(result != FAULT_DONE)) {
+		user_fault_failed(&f, result, start, tf);
+		return;
 	}
+	irq_disable();
+	trace_fault(&f, start);
 }
 
 /* True: the translation is there and allows it; this hart had cached that it did not (tlb.c, "invalid → valid"). */
@@ -184,10 +195,13 @@ static void copy_fault(struct trapframe *tf, vaddr_t fixup)
 	}
 	irq_enable();
 	result = fault_handle(as, &f);
-	trace_fault(tf, &f, result, start);
 	irq_disable();
-	if (result != FAULT_DONE)
-		tf->pc = fixup;
+	if (likely(result == FAULT_DONE)) {
+		trace_fault(&f, start);
+		return;
+	}
+	trace_failed(&f, result, start);
+	tf->pc = fixup;
 }
 
 static void kernel_exception(struct trapframe *tf)
@@ -240,6 +254,7 @@ NO_CANARY void trap_user(struct trapframe *tf)
 	case CAUSE_STORE_ACCESS: user_trap_signal(SIG_SEGV, CODE_SEGV_ACCERR, tf->tval); break;
 	default: panic_trap(tf, "unexpected trap from user mode: %s", cause_name(tf->cause));
 	}
+	irq_disable();
 }
 
 void trap_kernel(struct trapframe *tf)

@@ -9,7 +9,7 @@ static struct slab_cache *ext_inode_cache;
 
 int ext_inode_slab_init(void)
 {
-	ext_inode_cache = slab_cache_create("ext inode", sizeof(struct ext_inode), 8);
+	ext_inode_cache = slab_cache_create_shrinkable("ext inode", sizeof(struct ext_inode), 8);
 	return ext_inode_cache ? 0 : -ENOMEM;
 }
 

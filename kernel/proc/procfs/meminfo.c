@@ -38,6 +38,12 @@ static u64 count_mapped(void)
 	return nr;
 }
 
+/* Read at another moment than st, so perhaps more than all slabs. */
+static u64 slab_shrinkable(const struct frame_stats *st)
+{
+	return MIN(slab_shrinkable_frames(), st->kinds[FRAME_SLAB]);
+}
+
 static void meminfo_caches(struct text *t, const struct frame_stats *st, u64 shared)
 {
 	u64 dirty = pagecache_nr_dirty(), files = st->kinds[FRAME_FILE];
@@ -58,18 +64,19 @@ static void meminfo_caches(struct text *t, const struct frame_stats *st, u64 sha
 
 int show_meminfo(struct text *t, const struct proc_node *n)
 {
-	u64 shared = atomic64_read(&vm_stats.shared_frames);
+	u64 shared = atomic64_read(&vm_stats.shared_frames), shrinkable;
 	struct frame_stats st;
 
 	frame_stats_read(&st);
+	shrinkable = slab_shrinkable(&st);
 	meminfo_caches(t, &st, shared);
 	meminfo_line(t, "AnonPages", KB(st.kinds[FRAME_ANON] - MIN(shared, st.kinds[FRAME_ANON])));
 	meminfo_line(t, "AnonHugePages", atomic64_read(&vm_stats.blocks) * (HUGE_SIZE >> 10));
 	meminfo_line(t, "Mapped", KB(count_mapped()));
 	meminfo_line(t, "Shmem", KB(shared));
 	meminfo_line(t, "Slab", KB(st.kinds[FRAME_SLAB]));
-	meminfo_line(t, "SReclaimable", 0);
-	meminfo_line(t, "SUnreclaim", KB(st.kinds[FRAME_SLAB]));
+	meminfo_line(t, "SReclaimable", KB(shrinkable));
+	meminfo_line(t, "SUnreclaim", KB(st.kinds[FRAME_SLAB] - shrinkable));
 	meminfo_line(t, "KernelStack", KB(st.kinds[FRAME_STACK]));
 	meminfo_line(t, "PageTables", KB(st.kinds[FRAME_TABLE]));
 	meminfo_line(t, "CommitLimit", KB(commit_limit()));
@@ -97,14 +104,16 @@ static void vmstat_tlb(struct text *t)
 
 static void vmstat_pages(struct text *t)
 {
-	u64 shared = atomic64_read(&vm_stats.shared_frames);
+	u64 shared = atomic64_read(&vm_stats.shared_frames), shrinkable;
 	struct frame_stats st;
 
 	frame_stats_read(&st);
+	shrinkable = slab_shrinkable(&st);
 	text_printf(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_file_pages %lu\nnr_shmem %lu\n", st.free,
 		st.kinds[FRAME_ANON] - MIN(shared, st.kinds[FRAME_ANON]), st.kinds[FRAME_FILE] + shared, shared);
-	text_printf(t, "nr_dirty %lu\nnr_writeback %lu\nnr_slab_unreclaimable %lu\n", pagecache_nr_dirty(),
-		pagecache_nr_writeback(), st.kinds[FRAME_SLAB]);
+	text_printf(t, "nr_dirty %lu\nnr_writeback %lu\n", pagecache_nr_dirty(), pagecache_nr_writeback());
+	text_printf(t, "nr_slab_reclaimable %lu\nnr_slab_unreclaimable %lu\n", shrinkable,
+		st.kinds[FRAME_SLAB] - shrinkable);
 	text_printf(
 		t, "nr_page_table_pages %lu\nnr_kernel_stack %lu\n", st.kinds[FRAME_TABLE], KB(st.kinds[FRAME_STACK]));
 }

@@ -128,7 +128,7 @@ static const struct file_ops proc_file_ops = {.read = proc_read, .write = proc_w
 
 /* ---- inodes ---- */
 
-static const struct inode_ops system_ops, system_link_ops, pid_ops, private_ops, magic_ops;
+static const struct inode_ops system_ops, system_link_ops, pid_ops, owner_ops, private_ops, magic_ops;
 
 /* The same in stat and in a directory listing: who, which entry, which descriptor. */
 static u64 node_ino(const struct proc_node *n)
@@ -148,6 +148,8 @@ static const struct inode_ops *node_ops(const struct proc_node *n)
 		return S_ISLNK(e->mode) ? &system_link_ops : &system_ops;
 	if (e->follow)
 		return &magic_ops;
+	if (e->dir == &pid_dir || e->dir == &threads_dir)
+		return &owner_ops;
 	return e->flags & ENTRY_PRIVATE ? &private_ops : &pid_ops;
 }
 
@@ -215,16 +217,27 @@ static int pid_revalidate(struct inode *inode)
 	return 1;
 }
 
-/* Who may look has the owner's bits. */
+/* Who may look has the owner's bits. A directory of a process that is gone has no names (-ENOENT), as on Linux. */
 static int private_permission(struct inode *inode, u32 mask)
 {
 	int err = node_may_look(inode_node(inode));
 
-	if (err)
+	if (err && !(err == -ESRCH && S_ISDIR(inode->mode)))
 		return err;
 	if (cred_current()->fsuid != 0 && ((inode->mode >> 6) & mask & 7) != (mask & 7))
 		return -EACCES;
 	return 0;
+}
+
+/* Of a process and of its threads: names in it are not asked for when it is gone, as Linux has it. */
+static int owner_permission(struct inode *inode, u32 mask)
+{
+	struct task *t = node_task(inode_node(inode));
+
+	if (!t)
+		return -ESRCH;
+	task_put(t);
+	return (mask & MAY_WRITE) && cred_current()->fsuid != 0 ? -EACCES : 0;
 }
 
 static int proc_setattr(struct inode *inode, const struct inode_attr *attr)
@@ -360,6 +373,13 @@ static const struct inode_ops pid_ops = {
 	.setattr = proc_setattr,
 	.refresh = pid_refresh,
 	.revalidate = pid_revalidate,
+};
+static const struct inode_ops owner_ops = {
+	.lookup = proc_lookup,
+	.setattr = proc_setattr,
+	.refresh = pid_refresh,
+	.revalidate = pid_revalidate,
+	.permission = owner_permission,
 };
 static const struct inode_ops private_ops = {
 	.lookup = proc_lookup,
