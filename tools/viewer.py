@@ -23,7 +23,8 @@ import view  # noqa: E402
 import walk_format  # noqa: E402
 import watch  # noqa: E402
 
-BENCH_SECONDS = 20
+BENCH_SECONDS = 6
+CHROMIUM = os.environ.get("VITRINE_CHROMIUM", "/usr/bin/chromium")
 
 
 def parse(argv):
@@ -31,7 +32,7 @@ def parse(argv):
     add = parser.add_argument
     add("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
     add("--no-open", action="store_true", help="only print the address")
-    add("--bench", nargs="?", type=float, const=BENCH_SECONDS, metavar="S", help="no page: measure for S seconds what looking costs the host")
+    add("--bench", nargs="?", type=float, const=BENCH_SECONDS, metavar="S", help="measure what looking costs the host, and a browser its page: for S seconds in each view")
     add("--screenshots", metavar="DIR", help="let a browser go through the views, and leave pictures of them in DIR (docs/img is made so)")
     add("--dumps", metavar="DIR", default=os.path.join(machine.BUILD, "dumps"), help="where dumps go (default build/dumps)")
     add("--watch", metavar="FILE", help="where to say what can be read (default build/run/machine.json)")
@@ -123,6 +124,24 @@ def tour(address, description, folder):
     return subprocess.run([view.find_node(), "--test", os.path.join(view.OUT, "test/page/page.test.cjs")], env=environment).returncode
 
 
+def bench(session):
+    """The server prints what it has measured before it serves; then a browser measures its page on the same guest."""
+    for line in session.server.stdout:
+        if line.startswith("http://"):
+            return bench_page(line.strip(), session.args.bench)
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    return session.wait()
+
+
+def bench_page(address, seconds):
+    if not os.path.exists(CHROMIUM):
+        print("the page    not measured: there is no browser %s" % CHROMIUM)
+        return 0
+    environment = dict(os.environ, VITRINE_ADDRESS=address, VITRINE_SECONDS=str(seconds), NODE_PATH=os.path.join(view.PACKAGES, "node_modules"))
+    return subprocess.run([view.find_node(), os.path.join(view.OUT, "pagebench.cjs")], env=environment).returncode
+
+
 def open_page(address):
     """In the user's browser, where there is a display. Command lines can be read by every user of the host, and the address is
     a secret: the browser is given a private file that leads there."""
@@ -159,8 +178,7 @@ def main(argv):
             return show_dump(args)
         session.start()
         if args.bench:
-            sys.stdout.writelines(session.server.stdout)
-            return session.wait()
+            return bench(session)
         address = session.address()
         print("Vitrine's memory is shown at\n\n    %s\n\nCtrl-C ends the guest and the viewer." % address, flush=True)
         if args.screenshots:

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 /* What is bundled for whom. An entry whose source is not there is left out. */
-const NODE_ENTRIES = { x: 'cli/main.ts', server: 'server/main.ts', keep: 'server/keep.ts' };
+const NODE_ENTRIES = { x: 'cli/main.ts', server: 'server/main.ts', keep: 'server/keep.ts', pagebench: 'test/page/bench.ts' };
 const PAGE_ENTRIES = { 'page/main': 'web/main.tsx', 'page/replay': 'web/replay.tsx' };
 /* Copied as they are into page/: everything in web/static. */
 const STATIC = 'web/static';

@@ -110,7 +110,7 @@ const frames: Command = (source, options, print) => {
   const s = snapshotOf(source);
   const word = options.words[0] ?? 'summary';
   if (word === 'summary') return summary(s, options, print);
-  const info = frameInfo(source.machine, s, reverseMap(s), Number(parseNumber(word)));
+  const info = frameInfo(source.machine, s, Number(parseNumber(word)));
   if (!info) throw new SourceError(`${word} is no frame of RAM: those are ${hex(s.frames.firstPfn)} to ${hex(s.frames.firstPfn + s.frames.count - 1)}`);
   if (options.json) return print(toJson(info)), 0;
   print(`frame ${hex(info.pfn)} at ${hex(info.pa)}: ${info.kind}, ${info.refs} references, order ${info.order}`);

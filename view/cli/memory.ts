@@ -28,6 +28,10 @@ export class FileMemory implements Memory {
     return this.holds(pa, into.length) && this.fill(pa, into);
   }
 
+  same(a: Uint8Array, b: Uint8Array): boolean {
+    return Buffer.compare(a, b) === 0;
+  }
+
   close(): void {
     closeSync(this.fd);
   }

@@ -6,9 +6,10 @@
  * within a few milliseconds, and a book is judged only when it reads the same before and after: a cache in which a slab was made,
  * or an object moved, is left for the next time. The lamp (lamp.ts) does this seldom, and believes what it finds as slowly as all else.
  */
-import { INSIDE, KIND, readBanks, readFrames } from './frames.ts';
+import { FrameReader, INSIDE, KIND, readBanks } from './frames.ts';
 import { Machine } from './machine.ts';
 import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
+import { PageCache } from './pages.ts';
 import { checkSwap } from './swapbooks.ts';
 import { translate } from './walk.ts';
 import { KIND_NAMES, type Finding, type FindingCode, type FrameTable, type Snapshot } from './types.ts';
@@ -26,7 +27,7 @@ export function checkBooks(machine: Machine, s: Snapshot): Finding[] {
   };
   const array = new FrameArray(machine);
   const before = [readKinds(machine), readCaches(machine)] as const;
-  const frames = readFrames(machine, readBanks(machine, []), []);
+  const frames = new FrameReader(machine).read(new PageCache(machine.memory), readBanks(machine, []), []);
   const slabs = new Slabs(machine, array, frames, before[1], report);
   const judged = slabs.judge();
   const after = [readKinds(machine), readCaches(machine)] as const;

@@ -15,14 +15,13 @@ import { Machine } from './machine.ts';
 import {
   hex, isCanonical, levelPages, PAGE_SIZE, PT_ENTRIES, PTE_U, PTE_W, PTE_X, PTE_R, pteBig, ptePfn, u64, vaOf, viewOf,
 } from './numbers.ts';
-import { eachFrame } from './reverse.ts';
+import { KERNEL_HALF } from './reverse.ts';
 import { pidsByAspace } from './snapshot.ts';
 import { tableTree } from './tables.ts';
 import { translate } from './walk.ts';
 import { KIND_NAMES, type AspaceInfo, type Finding, type FindingCode, type Snapshot, type TableTree } from './types.ts';
 
 const MOST_FINDINGS = 4096;
-const KERNEL_HALF = 2 ** 51;
 const WRITABLE = 1;
 const SEVERAL = 2;
 const MOVES = 4;
@@ -91,7 +90,7 @@ class Checker {
       const other = this.tables.get(pa);
       if (other !== undefined && !moves && !this.moving.has(other)) this.add('table-twice', pid, null, pa / PAGE_SIZE, { table: hex(pa), other: this.pids.get(other) ?? 0 });
       this.tables.set(pa, as.address);
-      const frame = moves ? null : this.again.frame(pa / PAGE_SIZE);
+      const frame = moves || this.isTableOf(pa / PAGE_SIZE, owner) ? null : this.again.frame(pa / PAGE_SIZE);
       if (frame && (frame.kind !== KIND.table || frame.owner !== owner || frame.refs !== 1))
         this.add('table-kind', pid, null, pa / PAGE_SIZE, { table: hex(pa), kind: KIND_NAMES[frame.kind]!, refs: frame.refs });
     }
@@ -103,6 +102,12 @@ class Checker {
     }
     if (!tree.problems.length && as.nrTables !== all.length) this.add('table-count', pid, null, null, { counted: as.nrTables, found: all.length });
     if (as.userRoot) this.checkUserRoot(as, pid);
+  }
+
+  private isTableOf(pfn: number, owner: number): boolean {
+    const f = this.s.frames;
+    const i = pfn - f.firstPfn;
+    return f.kind[i] === KIND.table && f.owner[i] === owner && f.refs[i] === 1;
   }
 
   /* isolate=1: the same user half twice, and nothing above it in the user's. */
@@ -158,10 +163,13 @@ class Checker {
   private markFrames(leaves: TableTree['leaves'], i: number, order: number, moves: boolean, isPrivate: boolean): void {
     const { firstPfn, count } = this.s.frames;
     const bits = (leaves.lo[i]! & PTE_W && isPrivate ? WRITABLE : 0) | (moves ? MOVES : 0);
-    eachFrame(leaves, i, firstPfn, count, (f) => {
-      this.shown[f]! |= bits | (this.shownBy[f] && this.shownBy[f] !== order ? SEVERAL : 0);
-      this.shownBy[f] = this.shownBy[f] || order;
-    });
+    const first = ptePfn(leaves.lo[i]!, leaves.hi[i]!) - firstPfn;
+    const end = Math.min(first + levelPages(leaves.level[i]!), count);
+    for (let f = Math.max(first, 0); f < end; f++) {
+      const by = this.shownBy[f]!;
+      this.shown[f]! |= bits | (by && by !== order ? SEVERAL : 0);
+      if (!by) this.shownBy[f] = order;
+    }
   }
 
   /* What a user leaf shows must be a user's: file, anonymous, USYSCALL; or, read-only, the kernel's zeroes and vDSO. */
@@ -169,31 +177,31 @@ class Checker {
     const { firstPfn, count, kind } = this.s.frames;
     const { leaves } = tree;
     const lo = leaves.lo[i]!;
-    let inside = 0;
-    let wrong: { pfn: number; code: FindingCode } | null = null;
-    eachFrame(leaves, i, firstPfn, count, (f) => {
-      inside++;
-      const code = wrong ? null : targetWrong(kind[f]!, lo);
-      if (code) wrong = { pfn: firstPfn + f, code };
-    });
-    if (inside < levelPages(leaves.level[i]!)) return this.leafFinding('leaf-outside', as, pid, tree, i);
-    if (!wrong) return;
-    const { pfn, code } = wrong as { pfn: number; code: FindingCode };
-    const now = this.again.frame(pfn);
-    if (now && targetWrong(now.kind, lo) === code) this.leafFinding(code, as, pid, tree, i, { kind: KIND_NAMES[now.kind]!, frame: hex(pfn) });
+    const first = ptePfn(lo, leaves.hi[i]!) - firstPfn;
+    const end = first + levelPages(leaves.level[i]!);
+    if (first < 0 || end > count) return this.leafFinding('leaf-outside', as, pid, tree, i);
+    for (let f = first; f < end; f++) {
+      const code = targetWrong(kind[f]!, lo);
+      if (!code) continue;
+      const now = this.again.frame(firstPfn + f);
+      if (now && targetWrong(now.kind, lo) === code) this.leafFinding(code, as, pid, tree, i, { kind: KIND_NAMES[now.kind]!, frame: hex(firstPfn + f) });
+      return;
+    }
   }
 
   // ---- the kernel's half ----
 
   private checkKernelHalf(): void {
-    const tree = tableTree(this.machine.memory, this.s.kernelRoot, this.s.levels, 'all');
+    const tree = this.s.kernel ?? tableTree(this.machine.memory, this.s.kernelRoot, this.s.levels, 'all');
     for (const pa of tree.tables.pa) this.tables.set(pa, 0);
     const { vpn, lo, hi, count } = tree.leaves;
     for (let i = 0; i < count; i++) {
       if (vpn[i]! < KERNEL_HALF) continue;
+      const isWx = lo[i]! & PTE_W && lo[i]! & PTE_X;
+      if (!isWx && !(lo[i]! & PTE_U)) continue;
       const args = { pte: hex(pteBig(lo[i]!, hi[i]!)) };
       if (lo[i]! & PTE_U) this.add('kernel-u', 0, vpn[i]!, ptePfn(lo[i]!, hi[i]!), args);
-      if (lo[i]! & PTE_W && lo[i]! & PTE_X) this.add('wx', 0, vpn[i]!, ptePfn(lo[i]!, hi[i]!), args);
+      if (isWx) this.add('wx', 0, vpn[i]!, ptePfn(lo[i]!, hi[i]!), args);
     }
     for (const problem of tree.problems) this.add(treeFinding(problem.code), 0, null, null, { what: problem.code, ...problem.args });
   }
@@ -276,8 +284,8 @@ function treeFinding(code: string): FindingCode {
 
 /* Read comes with write: there is no write without. */
 function more(lo: number, perms: string): boolean {
-  const [r, w, x] = perms;
-  return ((lo & PTE_W) !== 0 && w !== 'w') || ((lo & PTE_X) !== 0 && x !== 'x') || ((lo & PTE_R) !== 0 && r !== 'r' && w !== 'w');
+  const isWritable = perms[1] === 'w';
+  return ((lo & PTE_W) !== 0 && !isWritable) || ((lo & PTE_X) !== 0 && perms[2] !== 'x') || ((lo & PTE_R) !== 0 && perms[0] !== 'r' && !isWritable);
 }
 
 function targetWrong(kind: number, lo: number): FindingCode | null {

@@ -1,7 +1,8 @@
 /*
  * From one snapshot to the next, as a delta: plain JSON, small where little changed. apply(a, diff(a, b)) is b, but for what only
- * a look at the machine knows (slots, moving).
+ * a look at the machine knows (slots, kernel, moving).
  */
+import type { FrameChanges } from './frames.ts';
 import { levelPages } from './numbers.ts';
 import type { AspaceInfo, Delta, FrameTable, LeafList, ProcessInfo, Snapshot, TableList, TableTree } from './types.ts';
 
@@ -9,8 +10,18 @@ const FRAME_FIELDS = 9;
 const LEAF_FIELDS = 4;
 const TABLE_FIELDS = 5;
 
+/* Plain data, of which much is the very same. */
 function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [p, q] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  let more = 0; // members that q has beyond those of p
+  for (const _ in q) more++;
+  for (const key in p) {
+    if (!same(p[key], q[key])) return false;
+    more--;
+  }
+  return more === 0;
 }
 
 /** What of `to` is new or another than in `from`, by key; and the keys that are gone. null: nothing. */
@@ -36,8 +47,9 @@ function applyKeyed<T>(from: T[], change: { gone: number[]; set: T[] } | undefin
 const processKey = (p: ProcessInfo): number => p.address || -p.pid;
 const aspaceKey = (as: AspaceInfo): number => as.address;
 
-export function diff(from: Snapshot, to: Snapshot): Delta {
-  const delta: Delta = { version: 1, from: from.seq, to: to.seq, at: to.at, paused: to.paused, trees: [], frames: framesDiff(from.frames, to.frames) };
+/** frames: which frames are others, where that is known already. */
+export function diff(from: Snapshot, to: Snapshot, frames: FrameChanges | null = null): Delta {
+  const delta: Delta = { version: 1, from: from.seq, to: to.seq, at: to.at, paused: to.paused, trees: [], frames: framesDiff(from.frames, to.frames, frames) };
   if (!same(from.harts, to.harts)) delta.harts = to.harts;
   const processes = keyed(from.processes, to.processes, processKey);
   if (processes) delta.processes = processes;
@@ -54,9 +66,31 @@ export function diff(from: Snapshot, to: Snapshot): Delta {
 }
 
 export function apply(from: Snapshot, delta: Delta): Snapshot {
+  return applied(from, delta, copyFrames);
+}
+
+/** The same, for who keeps only the newest: the frames of `from` become those of the next, and are not to be looked at any more. */
+export function advance(from: Snapshot, delta: Delta): Snapshot {
+  return applied(from, delta, (frames) => ({ ...frames }));
+}
+
+/* writable: the table that the changed frames are written to. */
+function applied(from: Snapshot, delta: Delta, writable: (frames: FrameTable) => FrameTable): Snapshot {
   if (delta.version !== 1) throw new Error(`a delta of version ${delta.version}, which this viewer does not know`);
   if (delta.from !== from.seq) throw new Error(`the delta goes on from snapshot ${delta.from}, not from ${from.seq}`);
   const aspaces = applyKeyed(from.aspaces, delta.aspaces, aspaceKey).sort((a, b) => a.address - b.address);
+  const trees = delta.trees.length || delta.aspaces ? treesApply(from, delta, aspaces) : from.trees;
+  return {
+    ...from, seq: delta.to, at: delta.at, paused: delta.paused, harts: delta.harts ?? from.harts,
+    processes: applyKeyed(from.processes, delta.processes, processKey).sort((a, b) => a.pid - b.pid), aspaces, trees,
+    frames: framesApply(from.frames, delta.frames, writable), totals: delta.totals ?? from.totals, stats: delta.stats ?? from.stats,
+    problems: delta.problems ?? from.problems, slots: null, kernel: null, moving: [],
+  };
+}
+
+// ---- trees ----
+
+function treesApply(from: Snapshot, delta: Delta, aspaces: AspaceInfo[]): Map<number, TableTree> {
   const trees = new Map<number, TableTree>();
   const changed = new Map(delta.trees.map((t) => [t.aspace, t]));
   for (const as of aspaces) {
@@ -65,12 +99,7 @@ export function apply(from: Snapshot, delta: Delta): Snapshot {
     const tree = change ? treeApply(old ?? emptyTree(change.root, from.levels), change) : old;
     if (tree) trees.set(as.address, tree);
   }
-  return {
-    ...from, seq: delta.to, at: delta.at, paused: delta.paused, harts: delta.harts ?? from.harts,
-    processes: applyKeyed(from.processes, delta.processes, processKey).sort((a, b) => a.pid - b.pid), aspaces, trees,
-    frames: framesApply(from.frames, delta.frames), totals: delta.totals ?? from.totals, stats: delta.stats ?? from.stats,
-    problems: delta.problems ?? from.problems, slots: null, moving: [],
-  };
+  return trees;
 }
 
 // ---- trees ----
@@ -92,6 +121,7 @@ export function emptyTree(root: number, levels: number): TableTree {
 
 /** null: nothing is another. From null: all of it. */
 export function treeDiff(from: TableTree | null, to: TableTree): TreeChange | null {
+  if (from === to) return null;
   const a = from && from.root === to.root ? from : emptyTree(to.root, to.levels);
   const lost: number[] = [];
   const set: number[] = [];
@@ -176,19 +206,28 @@ function leavesApply(from: LeafList, lost: number[], set: number[]): LeafList {
 
 // ---- frames ----
 
-function framesDiff(a: FrameTable, b: FrameTable): number[] {
-  const runs: number[] = [];
+function framesDiff(a: FrameTable, b: FrameTable, known: FrameChanges | null): number[] {
+  if (a === b) return [];
+  if (known?.from === a && known.to === b) return frameRuns(b, known.at);
   const comparable = a.count === b.count && a.firstPfn === b.firstPfn;
-  for (let i = 0; i < b.count; i++) {
-    if (comparable && frameSame(a, b, i)) continue;
+  const others: number[] = [];
+  for (let i = 0; i < b.count; i++) if (!comparable || !frameSame(a, b, i)) others.push(i);
+  const runs = frameRuns(b, others);
+  /* A table of another size begins anew: its place and size come first. */
+  return comparable ? runs : [b.firstPfn, b.count, -1, 0, 0, 0, 0, 0, 0, ...runs];
+}
+
+/* which: ascending. */
+function frameRuns(b: FrameTable, which: readonly number[]): number[] {
+  const runs: number[] = [];
+  for (const i of which) {
     const last = runs.length - FRAME_FIELDS;
     if (last >= 0 && continues(runs, last, b, i)) {
       if (runs[last + 1] === 1) runs[last + 8] = b.index[i]! - runs[last + 7]!;
       runs[last + 1]!++;
     } else runs.push(i, 1, b.kind[i]!, b.order[i]!, b.flags[i]!, b.refs[i]!, b.owner[i]!, b.index[i]!, 0);
   }
-  /* A table of another size begins anew: its place and size come first. */
-  return comparable ? runs : [b.firstPfn, b.count, -1, 0, 0, 0, 0, 0, 0, ...runs];
+  return runs;
 }
 
 function frameSame(a: FrameTable, b: FrameTable, i: number): boolean {
@@ -205,7 +244,14 @@ function continues(runs: number[], at: number, b: FrameTable, i: number): boolea
   return count === 1 || runs[at + 7]! + count * runs[at + 8]! === b.index[i];
 }
 
-function framesApply(from: FrameTable, runs: number[]): FrameTable {
+function copyFrames(from: FrameTable): FrameTable {
+  return {
+    ...from, kind: from.kind.slice(), order: from.order.slice(), flags: from.flags.slice(), refs: from.refs.slice(), owner: from.owner.slice(),
+    index: from.index.slice(),
+  };
+}
+
+function framesApply(from: FrameTable, runs: number[], writable: (frames: FrameTable) => FrameTable): FrameTable {
   if (!runs.length) return from;
   const anew = runs[2] === -1;
   const out: FrameTable = anew
@@ -213,10 +259,7 @@ function framesApply(from: FrameTable, runs: number[]): FrameTable {
         firstPfn: runs[0]!, count: runs[1]!, kind: new Uint8Array(runs[1]!), order: new Uint8Array(runs[1]!), flags: new Uint16Array(runs[1]!),
         refs: new Uint32Array(runs[1]!), owner: new Float64Array(runs[1]!), index: new Float64Array(runs[1]!),
       }
-    : {
-        ...from, kind: from.kind.slice(), order: from.order.slice(), flags: from.flags.slice(), refs: from.refs.slice(), owner: from.owner.slice(),
-        index: from.index.slice(),
-      };
+    : writable(from);
   for (let at = anew ? FRAME_FIELDS : 0; at < runs.length; at += FRAME_FIELDS) {
     const [start, count, kind, order, flags, refs, owner, index, step] = runs.slice(at, at + FRAME_FIELDS) as [
       number, number, number, number, number, number, number, number, number,
@@ -254,6 +297,6 @@ function emptySnapshot(levels: number, isolating: boolean, kernelRoot: number): 
       firstPfn: 0, count: 0, kind: new Uint8Array(0), order: new Uint8Array(0), flags: new Uint16Array(0), refs: new Uint32Array(0),
       owner: new Float64Array(0), index: new Float64Array(0),
     },
-    totals: { ram: 0, free: 0, kinds: [] }, stats: {}, problems: [], slots: null, moving: [],
+    totals: { ram: 0, free: 0, kinds: [] }, stats: {}, problems: [], slots: null, kernel: null, moving: [],
   };
 }

@@ -1,13 +1,16 @@
 /* struct frame of every frame of RAM, in arrays: what each page of memory is for. */
-import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
 import { Machine } from './machine.ts';
-import { KIND_NAMES, type FrameKind, type FrameTable, type MemoryRange, type Problem } from './types.ts';
+import { isSame } from './memory.ts';
+import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
+import { KIND_NAMES, type FrameKind, type FrameTable, type Memory, type MemoryRange, type Problem } from './types.ts';
 import { translate } from './walk.ts';
 
 export const KIND = Object.fromEntries(KIND_NAMES.map((name, i) => [name, i])) as Record<FrameKind, number>;
 export const INSIDE = 255;
 const MOST_BANKS = 16;
+/** What is read at once, and what is compared at once. */
 const PIECE = 1 << 20;
+const STRETCH = 1 << 14;
 
 /** FRAME_… flags that have names here; bits above the 16th are not kept. */
 const FLAG_NAMES = ['BUSY', 'UPTODATE', 'DIRTY', 'WRITEBACK', 'ERROR', 'ACCESSED', 'LRU', 'EXEC', 'BLOCK', 'SWAPCACHE'];
@@ -78,95 +81,174 @@ export function emptyFrames(firstPfn: number, count: number): FrameTable {
   };
 }
 
-export function readFrames(machine: Machine, banks: Bank[], problems: Problem[]): FrameTable {
-  if (!banks.length) return emptyFrames(0, 0);
-  const firstPfn = banks[0]!.start;
-  const frames = emptyFrames(firstPfn, banks[banks.length - 1]!.end - firstPfn);
-  const decode = decoder(machine, frames);
-  const reserved = readReserved(machine);
-  for (const bank of banks) {
-    const unread = readArray(machine, bank, decode);
-    if (unread) problems.push({ code: 'frames-unread', args: { frames: unread } });
-    frames.kind.fill(KIND.free, bank.frontier - firstPfn, bank.end - firstPfn);
-    frames.order.fill(INSIDE, bank.frontier - firstPfn, bank.end - firstPfn);
-    for (const range of reserved) {
-      const from = Math.max(range.start, bank.frontier);
-      const to = Math.min(range.end, bank.end);
-      if (from < to) frames.kind.fill(KIND.reserved, from - firstPfn, to - firstPfn);
-    }
-  }
-  return frames;
+/** What a table of frames has that the one before had not: the frames that are others, ascending. */
+export interface FrameChanges {
+  from: FrameTable;
+  to: FrameTable;
+  at: readonly number[];
 }
 
-/* The array is mapped by 4 KiB or 2 MiB leaves: pieces that lie together are read at once. Returns the frames that could not be. */
-function readArray(machine: Machine, bank: Bank, decode: (bytes: Uint8Array, pfn: number, count: number) => void): number {
-  const size = machine.layout!.size('frame');
-  const array = machine.layout!.constant('KVA_FRAMES');
-  const start = array + BigInt(bank.start * size);
-  const end = array + BigInt(bank.frontier * size);
-  let unread = 0;
-  let at = start;
-  /* Bytes of a struct frame that began in the piece before: pieces end at pages, structures of 64 bytes do too. */
-  const straddles = PAGE_SIZE % size !== 0;
-  if (straddles) return bank.frontier - bank.start;
-  while (at < end) {
-    const wanted = Math.min(Number(end - at), PIECE - (Number(at & 0xfffn) % PIECE));
-    const { pa, length } = contiguous(machine, at, wanted);
-    const pfn = Number((at - array) / BigInt(size));
-    const bytes = pa === null ? null : machine.memory.read(pa, length);
-    if (bytes) decode(bytes, pfn, Math.floor(length / size));
-    else unread += Math.floor(length / size);
-    at += BigInt(length);
+/** The metadata of one bank, as it was read last. */
+interface ReadBank extends Bank {
+  /** Of the frames from its start to its end; beyond the frontier there is nothing. */
+  bytes: Uint8Array;
+}
+
+/**
+ * Reads the array again and again. Of a machine at work most of it stays as it is: only what has changed since the last time is
+ * decoded, and where nothing has, the table is the same.
+ */
+export class FrameReader {
+  /** From the table before to the last; null: one of them is no continuation of the other. */
+  changes: FrameChanges | null = null;
+  private table: FrameTable = emptyFrames(0, 0);
+  private banks: ReadBank[] = [];
+  private reserved: { start: number; end: number }[] = [];
+  /* What the reading under way has found. */
+  private before: FrameTable | null = null;
+  private changed: number[] = [];
+  private unread = 0;
+  private readonly piece = new Uint8Array(PIECE);
+  private readonly decoder: FrameDecoder;
+  private readonly size: number;
+
+  constructor(private readonly machine: Machine) {
+    this.size = machine.layout!.size('frame');
+    this.decoder = new FrameDecoder(machine);
   }
-  return unread;
+
+  /** memory: where the kernel's page table is read. */
+  read(memory: Memory, banks: Bank[], problems: Problem[]): FrameTable {
+    const reserved = readReserved(this.machine);
+    if (this.goesOn(banks, reserved)) this.before = this.table;
+    else this.begin(banks, reserved);
+    this.changed = [];
+    this.unread = 0;
+    this.banks.forEach((bank, i) => {
+      const before = this.unread;
+      this.readBank(memory, bank, banks[i]!.frontier);
+      if (this.unread > before) problems.push({ code: 'frames-unread', args: { frames: this.unread - before } });
+    });
+    if (this.before && !this.changed.length) this.table = this.before;
+    this.changes = this.before && { from: this.before, to: this.table, at: this.changed };
+    return this.table;
+  }
+
+  /* The same banks, of which more is in use than before; and what could not be read then, is no gap in the table now. */
+  private goesOn(banks: Bank[], reserved: { start: number; end: number }[]): boolean {
+    return !this.unread && banks.length === this.banks.length && JSON.stringify(reserved) === JSON.stringify(this.reserved) &&
+      this.banks.every((bank, i) => bank.start === banks[i]!.start && bank.end === banks[i]!.end && bank.frontier <= banks[i]!.frontier);
+  }
+
+  private begin(banks: Bank[], reserved: { start: number; end: number }[]): void {
+    const firstPfn = banks[0]?.start ?? 0;
+    this.before = null;
+    this.table = emptyFrames(firstPfn, (banks.at(-1)?.end ?? 0) - firstPfn);
+    this.reserved = reserved;
+    this.banks = banks.map((bank) => ({ ...bank, frontier: bank.start, bytes: new Uint8Array((bank.end - bank.start) * this.size) }));
+    for (const bank of banks) {
+      this.table.kind.fill(KIND.free, bank.frontier - firstPfn, bank.end - firstPfn);
+      this.table.order.fill(INSIDE, bank.frontier - firstPfn, bank.end - firstPfn);
+      for (const range of reserved) {
+        const from = Math.max(range.start, bank.frontier);
+        const to = Math.min(range.end, bank.end);
+        if (from < to) this.table.kind.fill(KIND.reserved, from - firstPfn, to - firstPfn);
+      }
+    }
+  }
+
+  /* The array is mapped by 4 KiB or 2 MiB leaves: pieces that lie together are read at once. */
+  private readBank(memory: Memory, bank: ReadBank, frontier: number): void {
+    const { size } = this;
+    const known = (bank.frontier - bank.start) * size;
+    const length = (frontier - bank.start) * size;
+    const array = this.machine.layout!.constant('KVA_FRAMES') + BigInt(bank.start * size);
+    bank.frontier = frontier;
+    /* Pieces end at pages: structures of 64 bytes do too. */
+    if (PAGE_SIZE % size !== 0) this.unread += frontier - bank.start;
+    else for (let at = 0; at < length; ) {
+      const there = contiguous(this.machine, memory, array + BigInt(at), Math.min(length - at, PIECE));
+      const piece = this.piece.subarray(0, there.length);
+      if (there.pa !== null && this.machine.memory.readInto(there.pa, piece)) this.compare(bank, at, piece, known);
+      else this.unread += Math.floor(there.length / size);
+      at += there.length;
+    }
+  }
+
+  /* at: in the bank's bytes. known: how many of those were read before. */
+  private compare(bank: ReadBank, at: number, piece: Uint8Array, known: number): void {
+    for (let from = 0; from < piece.length; from += STRETCH) {
+      const now = piece.subarray(from, from + STRETCH);
+      const old = bank.bytes.subarray(at + from, at + from + now.length);
+      if (at + from + now.length <= known && isSame(this.machine.memory, old, now)) continue;
+      old.set(now);
+      this.decoder.decode(now, this.writable(), bank.start - this.table.firstPfn + (at + from) / this.size, this.changed);
+    }
+  }
+
+  /* A table that was given away is not written to. */
+  private writable(): FrameTable {
+    if (this.table !== this.before) return this.table;
+    const { firstPfn, count, kind, order, flags, refs, owner, index } = this.table;
+    this.table = {
+      firstPfn, count, kind: kind.slice(), order: order.slice(), flags: flags.slice(), refs: refs.slice(), owner: owner.slice(), index: index.slice(),
+    };
+    return this.table;
+  }
+}
+
+/** The members that are kept: the hottest loop of all. Says which frames are others than the table has. */
+class FrameDecoder {
+  private readonly kinds: Uint8Array;
+  private readonly size: number;
+  private readonly at: Record<'kind' | 'order' | 'flags' | 'refs' | 'owner' | 'index', number>;
+
+  constructor(private readonly machine: Machine) {
+    const at = (name: string): number => machine.layout!.offset('frame.' + name);
+    this.kinds = kindNumbers(machine);
+    this.size = machine.layout!.size('frame');
+    this.at = { kind: at('kind'), order: at('order'), flags: at('flags'), refs: at('refs'), owner: at('owner'), index: at('index') };
+  }
+
+  decode(bytes: Uint8Array, table: FrameTable, first: number, changed: number[]): void {
+    const { machine, kinds, at, size } = this;
+    const { kind, order, flags, refs, owner, index } = table;
+    const view = viewOf(bytes);
+    for (let byte = 0, i = first; byte + size <= bytes.length; byte += size, i++) {
+      const kindNow = kinds[bytes[byte + at.kind]!]!;
+      const orderNow = bytes[byte + at.order]!;
+      const flagsNow = view.getUint32(byte + at.flags, true) & 0xffff;
+      const refsNow = view.getUint32(byte + at.refs, true);
+      const ownerNow = Math.max(machine.pointer(view, byte + at.owner), 0);
+      const indexNow = u64(view, byte + at.index);
+      if (kind[i] === kindNow && order[i] === orderNow && flags[i] === flagsNow && refs[i] === refsNow && owner[i] === ownerNow && index[i] === indexNow) continue;
+      kind[i] = kindNow;
+      order[i] = orderNow;
+      flags[i] = flagsNow;
+      refs[i] = refsNow;
+      owner[i] = ownerNow;
+      index[i] = indexNow;
+      changed.push(i);
+    }
+  }
 }
 
 /** How much of [va, va + wanted) lies together in physical memory. */
-function contiguous(machine: Machine, va: bigint, wanted: number): { pa: number | null; length: number } {
+function contiguous(machine: Machine, memory: Memory, va: bigint, wanted: number): { pa: number | null; length: number } {
   const offset = Number(va & 0xfffn);
   let vpn = Number(va >> 12n);
   let length = Math.min(PAGE_SIZE - offset, wanted);
-  const first = translate(machine.memory, machine.kernelRoot, machine.levels, vpn);
+  const first = translate(memory, machine.kernelRoot, machine.levels, vpn);
   if (!first) return { pa: null, length };
   for (let pfn = first.pfn; length < wanted; length += PAGE_SIZE) {
     vpn++;
     pfn++;
     if (first.level === 0 || vpn % 512 === 0) {
-      const next = translate(machine.memory, machine.kernelRoot, machine.levels, vpn);
+      const next = translate(memory, machine.kernelRoot, machine.levels, vpn);
       if (!next || next.pfn !== pfn) break;
     }
   }
   return { pa: first.pfn * PAGE_SIZE + offset, length: Math.min(length, wanted) };
-}
-
-/* Members by word: the hottest loop of all, once a frame and look. */
-function decoder(machine: Machine, frames: FrameTable): (bytes: Uint8Array, pfn: number, count: number) => void {
-  const layout = machine.layout!;
-  const size = layout.size('frame');
-  const at = (name: string): number => layout.offset('frame.' + name);
-  const [kindAt, orderAt, flagsAt, refsAt, ownerAt, indexAt] = [at('kind'), at('order'), at('flags') / 4, at('refs') / 4, at('owner') / 4, at('index') / 4];
-  const kinds = kindNumbers(machine);
-  const stride = size / 4;
-  return (bytes, pfn, count) => {
-    const words = aligned(bytes);
-    const raw = new Uint8Array(words.buffer, words.byteOffset, bytes.length);
-    const { kind, order, flags, refs, owner, index } = frames;
-    let i = pfn - frames.firstPfn;
-    const view = new DataView(words.buffer, words.byteOffset, bytes.length);
-    for (let n = 0, byte = 0, word = 0; n < count; n++, i++, byte += size, word += stride) {
-      kind[i] = kinds[raw[byte + kindAt]!]!;
-      order[i] = raw[byte + orderAt]!;
-      flags[i] = words[word + flagsAt]!;
-      refs[i] = words[word + refsAt]!;
-      owner[i] = words[word + ownerAt + 1] ? Math.max(machine.pointer(view, byte + 4 * ownerAt), 0) : 0;
-      index[i] = words[word + indexAt]! + words[word + indexAt + 1]! * 2 ** 32;
-    }
-  };
-}
-
-function aligned(bytes: Uint8Array): Uint32Array {
-  const whole = bytes.byteOffset % 4 ? bytes.slice() : bytes;
-  return new Uint32Array(whole.buffer, whole.byteOffset, whole.length >> 2);
 }
 
 /** From the kernel's numbers to ours. */

@@ -19,7 +19,7 @@
  *   walk.ts        one translation                  check.ts      the invariants; lamp.ts: what of them to believe
  *                                                   books.ts, swapbooks.ts: the kernel's own counts
  *   tables.ts      whole trees, vmprint             explain.ts    words, of words/; log.ts: the kernel's own
- *   frames.ts, processes.ts, names.ts               what a snapshot is read with; lines.ts: source lines of addresses
+ *   frames.ts, processes.ts, names.ts, pages.ts     what a snapshot is read with; lines.ts: source lines of addresses
  */
 export * from './types.ts';
 export { hex, PAGE_SHIFT, PAGE_SIZE, pteFlags, ptePa, satpParts, vaOf, vpnOf } from './numbers.ts';
@@ -30,9 +30,9 @@ export { arrayMemory, dumpMemory } from './memory.ts';
 export { Machine } from './machine.ts';
 export { rootOf, walk } from './walk.ts';
 export { leafAt, tableTree, vmprint } from './tables.ts';
-export { aspaceOf, mapsText, pidsByAspace, swappedPages, takeSnapshot } from './snapshot.ts';
-export { frameInfo, reverseMap, sharePairs } from './reverse.ts';
-export { apply, diff, emptyTree, snapshotFromJson, snapshotToJson, treeApply, treeDiff, type TreeChange } from './diff.ts';
+export { aspaceOf, mapsText, pidsByAspace, SnapshotReader, swappedPages, takeSnapshot } from './snapshot.ts';
+export { frameInfo, mappingsOf, reverseMap, sharePairs } from './reverse.ts';
+export { advance, apply, diff, emptyTree, snapshotFromJson, snapshotToJson, treeApply, treeDiff, type TreeChange } from './diff.ts';
 export { RingReader } from './rings.ts';
 export { check } from './check.ts';
 export { Lamp, lampOfDump } from './lamp.ts';

@@ -12,7 +12,7 @@
  * eighth look that counts, and as long as something is odd, in each.
  */
 import { checkBooks } from './books.ts';
-import { checkSnapshot } from './check.ts';
+import { check, checkSnapshot } from './check.ts';
 import { Machine } from './machine.ts';
 import { ringHeads } from './rings.ts';
 import type { Finding, HartInfo, LampState, Snapshot } from './types.ts';

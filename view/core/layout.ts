@@ -15,6 +15,7 @@ export class LayoutError extends Error {
 
 export class Layout {
   readonly entries: ReadonlyMap<string, LayoutEntry>;
+  private readonly structs = new Map<string, [name: string, offset: number][]>();
 
   private constructor(descriptor: Uint8Array) {
     this.entries = parse(descriptor);
@@ -68,6 +69,17 @@ export class Layout {
 
   offset(name: string): number {
     return Number(this.get(name, 'field').value);
+  }
+
+  /** All members of a structure that the note tells of. */
+  members(struct: string): readonly [name: string, offset: number][] {
+    let found = this.structs.get(struct);
+    if (!found) {
+      const prefix = struct + '.';
+      found = [...this.entries.values()].filter((e) => e.kind === 'field' && e.name.startsWith(prefix)).map((e) => [e.name.slice(prefix.length), Number(e.value)]);
+      this.structs.set(struct, found);
+    }
+    return found;
   }
 
   /** Of a variable, a structure or a member. */

@@ -44,47 +44,6 @@ export class Shape<F extends string> {
   }
 }
 
-/** Pages are read once: for one look at structures that lie close together. */
-export class CachedMemory implements Memory {
-  readonly ranges;
-  private readonly pages = new Map<number, Uint8Array | null>();
-
-  constructor(private readonly memory: Memory) {
-    this.ranges = memory.ranges;
-  }
-
-  read(pa: number, length: number): Uint8Array | null {
-    const offset = pa % PAGE_SIZE;
-    if (offset + length <= PAGE_SIZE) {
-      const page = this.page(pa - offset);
-      return page && page.subarray(offset, offset + length);
-    }
-    const into = new Uint8Array(length);
-    return this.readInto(pa, into) ? into : null;
-  }
-
-  readInto(pa: number, into: Uint8Array): boolean {
-    for (let done = 0; done < into.length; ) {
-      const offset = (pa + done) % PAGE_SIZE;
-      const page = this.page(pa + done - offset);
-      if (!page) return false;
-      const part = page.subarray(offset, offset + Math.min(PAGE_SIZE - offset, into.length - done));
-      into.set(part, done);
-      done += part.length;
-    }
-    return true;
-  }
-
-  private page(pa: number): Uint8Array | null {
-    let page = this.pages.get(pa);
-    if (page === undefined) {
-      page = this.memory.read(pa, PAGE_SIZE);
-      this.pages.set(pa, page);
-    }
-    return page;
-  }
-}
-
 export class Machine {
   readonly layout: Layout | null;
   readonly symbols: Symbols | null;

@@ -49,6 +49,13 @@ export function inRanges(ranges: readonly MemoryRange[], pa: number, length: num
   return at >= pa + length && at > pa;
 }
 
+/** Are two pieces of the same length alike, byte for byte? */
+export function isSame(memory: Memory, a: Uint8Array, b: Uint8Array): boolean {
+  if (memory.same) return memory.same(a, b);
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 export function arrayMemory(bytes: Uint8Array, base: number): Memory {
   return new Pieces([{ base, size: bytes.length, bytes }]);
 }

@@ -1,7 +1,8 @@
 /* What a VMA is called: as /proc/PID/maps has it (kernel/proc/procfs/maps.c, kernel/fs/path.c). */
 import { Machine, Shape } from './machine.ts';
 import { u64, viewOf, vpnOf } from './numbers.ts';
-import type { Memory, VmaKind } from './types.ts';
+import type { PageCache } from './pages.ts';
+import type { VmaKind } from './types.ts';
 
 const DEEPEST = 64;
 const LONGEST = 255;
@@ -29,9 +30,8 @@ export class VmaNames {
   private readonly rootMount: number;
   private readonly bits: Record<'READ' | 'WRITE' | 'EXEC' | 'SHARED' | 'STACK' | 'HEAP' | 'SPECIAL', number>;
   private readonly usyscall: number;
-  private readonly files = new Map<number, FilePlace & { path: string }>();
 
-  constructor(private readonly machine: Machine, private readonly memory: Memory) {
+  constructor(private readonly machine: Machine, private readonly memory: PageCache) {
     const layout = machine.layout!;
     const bit = (name: string): number => Number(layout.constant('VMA_' + name));
     this.file = new Shape(layout, 'file', ['inode', 'path.mount', 'path.dentry']);
@@ -56,7 +56,7 @@ export class VmaNames {
   of(start: number, flags: number, file: number): VmaName {
     const b = this.bits;
     if (file > 0) {
-      const { path, dev, ino } = this.fileOf(file);
+      const { path, dev, ino } = this.memory.keep(`file ${file}`, () => this.fileOf(file));
       return { kind: flags & b.EXEC ? 'text' : flags & b.WRITE && !(flags & b.SHARED) ? 'data' : 'file', name: path, dev, ino };
     }
     if (start === this.usyscall) return { kind: 'usyscall', name: '[usyscall]', ...NO_FILE };
@@ -67,17 +67,11 @@ export class VmaNames {
   }
 
   private fileOf(pa: number): FilePlace & { path: string } {
-    const known = this.files.get(pa);
-    if (known) return known;
     const v = this.file.read(this.memory, pa);
-    let found = { path: '?', ...NO_FILE };
-    if (v) {
-      const dentry = this.machine.pointer(v, this.file.at['path.dentry']);
-      const path = this.path(this.machine.pointer(v, this.file.at['path.mount']), dentry);
-      found = { path: this.isGone(dentry) ? path + ' (deleted)' : path, ...this.place(this.machine.pointer(v, this.file.at.inode)) };
-    }
-    this.files.set(pa, found);
-    return found;
+    if (!v) return { path: '?', ...NO_FILE };
+    const dentry = this.machine.pointer(v, this.file.at['path.dentry']);
+    const path = this.path(this.machine.pointer(v, this.file.at['path.mount']), dentry);
+    return { path: this.isGone(dentry) ? path + ' (deleted)' : path, ...this.place(this.machine.pointer(v, this.file.at.inode)) };
   }
 
   private place(inode: number): FilePlace {

@@ -2,6 +2,7 @@
 import { Machine, Shape } from './machine.ts';
 import { VmaNames } from './names.ts';
 import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
+import type { PageCache } from './pages.ts';
 import type { AspaceInfo, Memory, Problem, ProcessInfo, TaskInfo, TaskState, VmaInfo } from './types.ts';
 
 const MOST_TASKS = 65536;
@@ -70,10 +71,13 @@ export class ProcessReader {
   private readonly pagetable;
   private readonly vma;
   private readonly node: { left: number; right: number };
-  private readonly aspaces = new Map<number, AspaceInfo | null>();
+  private readonly states = new Map<number, TaskState>();
   private readonly names: VmaNames;
+  /* Of the reading under way. */
+  private aspaces = new Map<number, AspaceInfo | null>();
+  private problems: Problem[] = [];
 
-  constructor(private readonly machine: Machine, private readonly memory: Memory, private readonly problems: Problem[]) {
+  constructor(private readonly machine: Machine, private readonly memory: PageCache) {
     const layout = machine.layout!;
     this.pid = new Shape(layout, 'pid', ['nr', 'task']);
     this.task = new Shape(layout, 'task', ['proc', 'tid', 'name', 'state', 'on_hart', 'hart', 'as', 'utime', 'stime']);
@@ -85,9 +89,12 @@ export class ProcessReader {
     this.vma = new Shape(layout, 'vma', ['start', 'end', 'flags', 'node', 'obj', 'pgoff', 'file', 'amap', 'apgoff']);
     this.node = { left: layout.offset('tree_node.left'), right: layout.offset('tree_node.right') };
     this.names = new VmaNames(machine, memory);
+    for (const name of STATES) this.states.set(Number(layout.constant('TASK_' + name.toUpperCase())), name);
   }
 
-  read(): Population {
+  read(problems: Problem[]): Population {
+    this.aspaces = new Map();
+    this.problems = problems;
     const byProcess = new Map<number, ProcessInfo>();
     const kernel: ProcessInfo[] = [];
     const wrong = new IndexReader(this.machine, this.memory).each(this.machine.addressOf('pids'), MOST_TASKS, (nr, view, at) => {
@@ -131,13 +138,9 @@ export class ProcessReader {
   private taskInfo(address: number, t: DataView): TaskInfo {
     const at = this.task.at;
     return {
-      address, tid: t.getInt32(at.tid, true), name: textAt(t, at.name, 16), state: this.state(t.getUint32(at.state, true)),
+      address, tid: t.getInt32(at.tid, true), name: textAt(t, at.name, 16), state: this.states.get(t.getUint32(at.state, true)) ?? 'unknown',
       onHart: t.getUint32(at.on_hart, true) ? t.getUint32(at.hart, true) : null, utimeNs: u64(t, at.utime), stimeNs: u64(t, at.stime),
     };
-  }
-
-  private state(value: number): TaskState {
-    return STATES.find((name) => Number(this.machine.layout!.constant('TASK_' + name.toUpperCase())) === value) ?? 'unknown';
   }
 
   private aspaceInfo(pa: number, nr: number): AspaceInfo | null {
@@ -159,13 +162,16 @@ export class ProcessReader {
       nrPages: u64(v, at.nr_pages), faultsMinor: u64(v, at.nr_faults_minor), faultsMajor: u64(v, at.nr_faults_major), vmas: [],
     };
     this.aspaces.set(pa, info);
-    info.vmas = this.vmas(pa, this.machine.pointer(v, at.vmas + this.machine.layout!.offset('vma_tree.tree') + this.machine.layout!.offset('tree.root')), nr);
+    const tree = this.machine.pointer(v, at.vmas + this.machine.layout!.offset('vma_tree.tree') + this.machine.layout!.offset('tree.root'));
+    const { vmas, broken } = this.memory.keep(`vmas ${tree}`, () => this.vmas(tree));
+    info.vmas = vmas;
+    if (broken !== null) this.problem('vmas-broken', { pid: nr, aspace: hex(pa), at: hex(broken) });
     return info;
   }
 
-  /* In order, by a stack of our own: the tree may be a mess. What is out of order or met twice ends it. */
-  private vmas(aspace: number, root: number, nr: number): VmaInfo[] {
-    const found: VmaInfo[] = [];
+  /* In order, by a stack of our own: the tree may be a mess. What is out of order or met twice ends it, and is where it is broken. */
+  private vmas(root: number): { vmas: VmaInfo[]; broken: number | null } {
+    const vmas: VmaInfo[] = [];
     const seen = new Set<number>();
     const path: { pa: number; view: DataView }[] = [];
     let at = root;
@@ -173,23 +179,17 @@ export class ProcessReader {
       while (at !== 0) {
         const pa = at - this.vma.at.node;
         const view = at > 0 && !seen.has(at) && seen.size < MOST_VMAS ? this.vma.read(this.memory, pa) : null;
-        if (!view) {
-          this.problem('vmas-broken', { pid: nr, aspace: hex(aspace), at: hex(Math.max(at, 0)) });
-          return found;
-        }
+        if (!view) return { vmas, broken: Math.max(at, 0) };
         seen.add(at);
         path.push({ pa, view });
         at = this.machine.pointer(view, this.vma.at.node + this.node.left);
       }
       const next = path.pop();
-      if (!next) return found;
+      if (!next) return { vmas, broken: null };
       const info = this.vmaInfo(next.view);
-      const last = found[found.length - 1];
-      if (!(info.start < info.end) || (last && info.start < last.end)) {
-        this.problem('vmas-broken', { pid: nr, aspace: hex(aspace), at: hex(next.pa) });
-        return found;
-      }
-      found.push(info);
+      const last = vmas[vmas.length - 1];
+      if (!(info.start < info.end) || (last && info.start < last.end)) return { vmas, broken: next.pa };
+      vmas.push(info);
       at = this.machine.pointer(next.view, this.vma.at.node + this.node.right);
     }
   }

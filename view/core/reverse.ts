@@ -6,14 +6,8 @@ import { levelPages, PAGE_SIZE, PTE_A, PTE_D, PTE_W, pteBig, ptePfn } from './nu
 import { tableTree } from './tables.ts';
 import { KIND_NAMES, type FrameInfo, type LeafList, type Mapping, type ReverseMap, type SharePair, type Snapshot } from './types.ts';
 
-/** Calls fn with each frame that a leaf shows, as an index into the frame table. A leaf of RAM may lie partly outside. */
-export function eachFrame(leaves: LeafList, i: number, firstPfn: number, count: number, fn: (index: number, page: number) => void): void {
-  const pages = levelPages(leaves.level[i]!);
-  const first = ptePfn(leaves.lo[i]!, leaves.hi[i]!) - firstPfn;
-  const from = Math.max(0, -first);
-  const to = Math.min(pages, count - first);
-  for (let page = from; page < to; page++) fn(first + page, page);
-}
+/** First page of the kernel's half. */
+export const KERNEL_HALF = 2 ** 51;
 
 class Reverse implements ReverseMap {
   readonly users: Uint16Array;
@@ -64,11 +58,12 @@ class Reverse implements ReverseMap {
         starts[f + 1]!++;
         continue;
       }
-      this.large.push({ tree: t, leaf: i, first: f, end: f + levelPages(leaves.level[i]!) });
-      eachFrame(leaves, i, firstPfn, count, (frame) => {
+      const end = f + levelPages(leaves.level[i]!);
+      this.large.push({ tree: t, leaf: i, first: f, end });
+      for (let frame = Math.max(f, 0); frame < Math.min(end, count); frame++) {
         users[frame]!++;
         heat[frame]! |= hot;
-      });
+      }
     }
   }
 
@@ -91,7 +86,25 @@ export function reverseMap(s: Snapshot): ReverseMap {
   return new Reverse(s);
 }
 
-export function frameInfo(machine: Machine, s: Snapshot, reverse: ReverseMap, pfn: number): FrameInfo | null {
+/** What reverseMap(s).of(pfn) gives: for one frame or a few, looking through all leaves is cheaper than the map. */
+export function mappingsOf(s: Snapshot, pfn: number): Mapping[] {
+  const pids = pidsByAspace(s);
+  const found: Mapping[] = [];
+  for (const [address, tree] of s.trees) found.push(...leavesOf(tree.leaves, pfn, pids.get(address) ?? 0, 0));
+  return found.sort((a, b) => a.pid - b.pid || a.vpn - b.vpn);
+}
+
+/* The leaves from page `from` on that show a frame. */
+function leavesOf({ count, vpn, lo, hi, level }: LeafList, pfn: number, pid: number, from: number): Mapping[] {
+  const found: Mapping[] = [];
+  for (let i = 0; i < count; i++) {
+    const page = pfn - ptePfn(lo[i]!, hi[i]!);
+    if (page >= 0 && page < levelPages(level[i]!) && vpn[i]! >= from) found.push({ pid, vpn: vpn[i]! + page, level: level[i]!, pte: pteBig(lo[i]!, hi[i]!) });
+  }
+  return found;
+}
+
+export function frameInfo(machine: Machine, s: Snapshot, pfn: number): FrameInfo | null {
   const f = s.frames;
   const i = pfn - f.firstPfn;
   if (!(Number.isInteger(i) && i >= 0 && i < f.count)) return null;
@@ -100,20 +113,14 @@ export function frameInfo(machine: Machine, s: Snapshot, reverse: ReverseMap, pf
   const head = kind === 'free' ? { first: i, order: 0 } : blockOf(f, i);
   return {
     pfn, pa: pfn * PAGE_SIZE, kind, order: head.order, refs: f.refs[head.first]!, flags: flagNames(machine, f.flags[head.first]!),
-    owner: f.owner[head.first]!, index: f.index[head.first]!, ownerText: ownerText(machine, s, kind, f.owner[head.first]!), mappings: [...reverse.of(pfn), ...kernelMappings(machine, s, pfn)],
+    owner: f.owner[head.first]!, index: f.index[head.first]!, ownerText: ownerText(machine, s, kind, f.owner[head.first]!), mappings: [...mappingsOf(s, pfn), ...kernelMappings(machine, s, pfn)],
   };
 }
 
-/* The kernel's own leaves, as pid 0: nearly every frame is in its direct map. Read when asked for, not with each snapshot. */
+/* The kernel's own leaves, as pid 0: nearly every frame is in its direct map. */
 function kernelMappings(machine: Machine, s: Snapshot, pfn: number): Mapping[] {
-  const { leaves } = tableTree(machine.memory, s.kernelRoot, s.levels, 'all');
-  const found: Mapping[] = [];
-  for (let i = 0; i < leaves.count; i++) {
-    const page = pfn - ptePfn(leaves.lo[i]!, leaves.hi[i]!);
-    if (leaves.vpn[i]! >= 2 ** 51 && page >= 0 && page < levelPages(leaves.level[i]!))
-      found.push({ pid: 0, vpn: leaves.vpn[i]! + page, level: leaves.level[i]!, pte: pteBig(leaves.lo[i]!, leaves.hi[i]!) });
-  }
-  return found;
+  const tree = s.kernel ?? tableTree(machine.memory, s.kernelRoot, s.levels, 'all');
+  return leavesOf(tree.leaves, pfn, 0, KERNEL_HALF);
 }
 
 function ownerText(machine: Machine, s: Snapshot, kind: string, owner: number): string {
@@ -140,22 +147,54 @@ function ownerText(machine: Machine, s: Snapshot, kind: string, owner: number): 
 
 const MOST_SHARERS = 64;
 
+/** Frames that the same processes show. */
+interface Together {
+  /** Of each: its number, doubled, and 1 more if it may write. Ascending. */
+  who: number[];
+  frames: number;
+}
+
 export function sharePairs(s: Snapshot, reverse: ReverseMap): SharePair[] {
   const pairs = new Map<string, SharePair>();
-  for (let i = 0; i < s.frames.count; i++) {
-    if (reverse.users[i]! < 2) continue;
-    const mappings = reverse.of(s.frames.firstPfn + i);
-    const byPid = new Map<number, boolean>();
-    for (const m of mappings) byPid.set(m.pid, (byPid.get(m.pid) ?? false) || (Number(m.pte & 0xffn) & PTE_W) !== 0);
-    const pids = [...byPid.keys()].slice(0, MOST_SHARERS); // the page of zeroes is everybody's
-    for (let a = 0; a < pids.length; a++)
-      for (let b = a + 1; b < pids.length; b++) {
-        const key = `${pids[a]} ${pids[b]}`;
-        const pair = pairs.get(key) ?? { a: pids[a]!, b: pids[b]!, pages: 0, readOnly: 0 };
-        pair.pages++;
-        if (!byPid.get(pids[a]!) && !byPid.get(pids[b]!)) pair.readOnly++;
-        pairs.set(key, pair);
+  for (const { who, frames } of togetherOf(s, reverse)) {
+    for (let a = 0; a < who.length; a++)
+      for (let b = a + 1; b < who.length; b++) {
+        const [p, q] = [who[a]! >> 1, who[b]! >> 1];
+        const pair = pairs.get(`${p} ${q}`) ?? { a: p, b: q, pages: 0, readOnly: 0 };
+        pair.pages += frames;
+        if (!((who[a]! | who[b]!) & 1)) pair.readOnly += frames;
+        pairs.set(`${p} ${q}`, pair);
       }
   }
   return [...pairs.values()].sort((x, y) => y.pages - x.pages || x.a - y.a || x.b - y.b);
+}
+
+function togetherOf(s: Snapshot, { users }: ReverseMap): Together[] {
+  const { firstPfn, count } = s.frames;
+  const pids = pidsByAspace(s);
+  const trees = [...s.trees].map(([address, { leaves }]) => ({ pid: pids.get(address) ?? 0, leaves })).sort((a, b) => a.pid - b.pid);
+  const shown = new Map<number, number[]>();
+  for (const { pid, leaves } of trees)
+    for (let i = 0; i < leaves.count; i++) {
+      const first = ptePfn(leaves.lo[i]!, leaves.hi[i]!) - firstPfn;
+      const end = Math.min(first + levelPages(leaves.level[i]!), count);
+      for (let f = Math.max(first, 0); f < end; f++) if (users[f]! > 1) noteUser(shown, f, pid, leaves.lo[i]! & PTE_W ? 1 : 0);
+    }
+  const sets = new Map<string, Together>();
+  for (const all of shown.values()) {
+    const who = all.slice(0, MOST_SHARERS); // the page of zeroes is everybody's
+    const key = who.join();
+    const known = sets.get(key);
+    if (known) known.frames++;
+    else sets.set(key, { who, frames: 1 });
+  }
+  return [...sets.values()];
+}
+
+/* One process may show a frame in several places. */
+function noteUser(shown: Map<number, number[]>, f: number, pid: number, write: number): void {
+  const who = shown.get(f);
+  if (!who) shown.set(f, [2 * pid + write]);
+  else if (who.at(-1)! >> 1 === pid) who[who.length - 1]! |= write;
+  else who.push(2 * pid + write);
 }

@@ -4,8 +4,9 @@
  * shows for the moment: the kernel has them all in one list.
  */
 import { same, type FrameArray, type Report } from './books.ts';
-import { CachedMemory, Machine } from './machine.ts';
+import { Machine } from './machine.ts';
 import { u64, viewOf } from './numbers.ts';
+import { PageCache } from './pages.ts';
 import { IndexReader } from './processes.ts';
 import type { Snapshot } from './types.ts';
 
@@ -62,7 +63,7 @@ function decodeAreas(machine: Machine, bytes: Uint8Array): Area[] {
 /* How many amaps have an entry of each slot. */
 function readHolders(machine: Machine, s: Snapshot): Map<number, number> {
   const layout = machine.layout!;
-  const memory = new CachedMemory(machine.memory);
+  const memory = new PageCache(machine.memory);
   const reader = new IndexReader(machine, memory);
   const [pages, swapped] = [layout.offset('amap.pages'), layout.offset('amap.nr_swapped')];
   const bits = Number(layout.constant('SWAP_AREA_BITS'));
@@ -82,7 +83,7 @@ function readHolders(machine: Machine, s: Snapshot): Map<number, number> {
 }
 
 /* The clock's list, and those of VMAs: the list turns while it is read. */
-function allAmaps(machine: Machine, memory: CachedMemory, s: Snapshot): Set<number> {
+function allAmaps(machine: Machine, memory: PageCache, s: Snapshot): Set<number> {
   const layout = machine.layout!;
   const link = layout.offset('amap.link');
   const head = machine.addressOf('amap_clock') + layout.offset('amap_clock.amaps');

@@ -18,6 +18,8 @@ export interface Memory {
   read(pa: number, length: number): Uint8Array | null;
   /** The same into the caller's buffer, to its full length; true when it was done. For hot loops. */
   readInto(pa: number, into: Uint8Array): boolean;
+  /** Are two pieces of the same length alike, byte for byte? Where the host can tell faster than a loop. */
+  same?(a: Uint8Array, b: Uint8Array): boolean;
 }
 
 export interface MemoryRange {
@@ -349,6 +351,8 @@ export interface Snapshot {
   problems: Problem[];
   /** How many amaps hold a frame, by (pfn - firstPfn), at most 255. null: not known (a snapshot made of deltas). */
   slots: Uint8Array | null;
+  /** The kernel's own table. null: as with slots. */
+  kernel: TableTree | null;
   /** Address spaces that were at work while this was read: what is odd about them may be two halves of two instants. */
   moving: number[];
 }

@@ -100,7 +100,7 @@ class Server {
       if (!still || !this.seenStill) look = this.look(still) ?? look;
       this.seenStill = still && this.state !== 'running';
       if ([...this.pages].some((page) => page.watchingHarts)) this.watcher.places = await askHarts(this.monitor, this.watcher.machine).catch(() => []);
-      if (look) for (const page of this.pages) page.tick(look);
+      if (look) this.watcher.tell(look, this.pages);
       const wait = [...this.pages].some((page) => page.watching) || this.watcher.armed ? this.watcher.pause(begin) : SLOW_MS;
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
@@ -304,10 +304,7 @@ async function main(): Promise<void> {
   const ram = new FileMemory(about.ram, about.base, about.size);
   const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram, new Programs(options('--program')));
   const seconds = option('--bench');
-  if (seconds) {
-    await bench(watcher, console, monitor, Number(seconds));
-    process.exit(0);
-  }
+  if (seconds) await bench(watcher, console, monitor, Number(seconds));
   const server = new Server(about, watcher, monitor, console, option('--dumps') ?? path.join(path.dirname(description), 'dumps'), readWalks(option('--walks')), option('--bootargs'));
   running = server;
   process.stdout.write((await listen(server, Number(option('--port') ?? 0))) + '\n');

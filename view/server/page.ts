@@ -179,7 +179,6 @@ export class Page {
   }
 
   private frameAnswer(now: Snapshot): FrameInfo | null {
-    const reverse = this.want.frame === null ? null : this.watcher.reverseMap();
-    return reverse && frameInfo(this.watcher.machine, now, reverse, this.want.frame!);
+    return this.want.frame === null ? null : frameInfo(this.watcher.machine, now, this.want.frame);
   }
 }

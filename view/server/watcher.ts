@@ -2,11 +2,12 @@
  * Looks at the machine again and again: a snapshot, what changed since the last, the new events, the lamp. The pages take
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
-import { diff, Lamp, Machine, reverseMap, RingReader, tableTree, takeSnapshot, type Delta, type LampState, type Memory, type ReverseMap, type Snapshot, type TraceEvent } from '../core/index.ts';
+import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Memory, type Snapshot, type TraceEvent } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
-import { encode, type Catch, type Cost, type HartPlace, type PackedEvent } from '../shared/protocol.ts';
+import type { Catch, Cost, HartPlace, PackedEvent } from '../shared/protocol.ts';
 import { Film } from './film.ts';
 import { Session } from './history.ts';
+import type { Page } from './page.ts';
 import type { Programs } from './programs.ts';
 
 /** Events that are kept for pages that are opened later. */
@@ -27,12 +28,11 @@ export interface Look {
 
 export class Watcher {
   private rings: RingReader | null = null;
+  private readonly reader: SnapshotReader;
   private readonly film: Film;
   private readonly lamp = new Lamp();
   private lampDue = 0;
   private heads: number[] = [];
-  private reverse: ReverseMap | null = null;
-  private reverseOf: Snapshot | null = null;
   private faults: { at: number; count: number }[] = [];
   private cpuMs = 0;
   private lastLooks: number[] = [];
@@ -50,6 +50,7 @@ export class Watcher {
   onCaught: () => void = () => {};
 
   constructor(readonly machine: Machine, readonly ram: Memory, programs: Programs, private readonly filmKept = FILM_KEPT) {
+    this.reader = new SnapshotReader(machine);
     this.film = new Film(machine, programs);
     this.lampState = this.lamp.state;
   }
@@ -60,19 +61,25 @@ export class Watcher {
     const before = this.now;
     if (!before && !this.machine.refresh()) return null;
     this.rings ??= new RingReader(this.machine, { from: 'oldest' });
-    const now = takeSnapshot(this.machine, { paused, at: Date.now() });
+    const now = this.reader.take({ paused, at: Date.now() });
     this.now = now;
     this.readEvents(now);
-    const delta = before ? diff(before, now) : null;
-    const deltaText = delta ? encode(delta) : '';
+    const delta = before ? diff(before, now, this.reader.frameChanges) : null;
+    const deltaText = delta ? JSON.stringify(delta) : '';
     if (delta) this.session.add(delta, deltaText.length);
     else this.session.begin(now);
     this.lookAtLamp(now, paused);
-    this.session.note({ seq: now.seq, heads: this.heads, lamp: steady(this.lampState), kernel: tableTree(this.machine.memory, now.kernelRoot, now.levels, 'all') });
-    const used = process.cpuUsage(begin);
-    this.cpuMs = (used.user + used.system) / 1000;
+    this.session.note({ seq: now.seq, heads: this.heads, lamp: steady(this.lampState), kernel: now.kernel! });
+    this.cpuMs = spentSince(begin);
     this.lastLooks = [...this.lastLooks.slice(-9), Date.now()];
     return { now, before, delta, deltaText };
+  }
+
+  /** Tells the pages of a look; that is part of its cost. */
+  tell(look: Look, pages: Iterable<Page>): void {
+    const begin = process.cpuUsage();
+    for (const page of pages) page.tick(look);
+    this.cpuMs += spentSince(begin);
   }
 
   /** Milliseconds to wait after a look that began at `begin`, so that looking takes a bounded share of the host. */
@@ -90,15 +97,6 @@ export class Watcher {
     const since = Date.now() - 1000;
     this.faults = this.faults.filter((f) => f.at >= since);
     return this.faults.reduce((sum, f) => sum + f.count, 0);
-  }
-
-  /** frame → leaves, made once for each snapshot that is asked about. */
-  reverseMap(): ReverseMap | null {
-    if (this.reverseOf !== this.now) {
-      this.reverse = this.now && reverseMap(this.now);
-      this.reverseOf = this.now;
-    }
-    return this.reverse;
   }
 
   isWanted(wanted: Catch, event: TraceEvent): boolean {
@@ -131,12 +129,17 @@ export class Watcher {
     if (Date.now() < this.lampDue && !paused) return;
     const begin = process.cpuUsage();
     this.lampState = this.lamp.look(this.machine, now);
-    const used = process.cpuUsage(begin);
-    this.lampDue = Date.now() + Math.max(FASTEST_MS, ((used.user + used.system) / 1000) * LAMP_SHARE);
+    this.lampDue = Date.now() + Math.max(FASTEST_MS, spentSince(begin) * LAMP_SHARE);
   }
 }
 
 /** Without the counts of looks, which alone would make it new every time. */
 export function steady(state: LampState): LampState {
   return { ...state, looks: Math.min(state.looks, 2), counted: 0, suspects: 0 };
+}
+
+/** Milliseconds of the host's processors. */
+function spentSince(begin: NodeJS.CpuUsage): number {
+  const used = process.cpuUsage(begin);
+  return (used.user + used.system) / 1000;
 }

@@ -172,6 +172,8 @@ export function encode(message: unknown): string {
 }
 
 export function decode<T>(text: string): T {
+  // Most have none, and are read several times as fast.
+  if (!text.includes('{"$n":')) return JSON.parse(text) as T;
   return JSON.parse(text, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || !('$n' in value)) return value;
     return value.$n === 'Infinity' ? Infinity : BigInt(String(value.$n));

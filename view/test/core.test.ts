@@ -5,6 +5,7 @@ import {
   arrayMemory, dumpMemory, ElfError, explainAddress, explainEvent, explainWalk, hex, Layout, LayoutError, leafAt, Machine, RingReader, satpParts, say, Symbols, tableTree,
   vaOf, vmprint, vpnOf, walk, type AspaceInfo, type Reason, type TraceEvent, type VmaInfo, type WalkOptions,
 } from '../core/index.ts';
+import { PageCache } from '../core/pages.ts';
 import { parseNumber, parseOptions, UsageError } from '../cli/options.ts';
 import { en } from '../core/words/en.ts';
 import { zhCN } from '../core/words/zh-CN.ts';
@@ -137,6 +138,35 @@ test('cycles, shared tables and garbage end, and are told', () => {
   const garbage = new FakeRam(2048);
   for (let i = 0; i < garbage.bytes.length; i += 8) garbage.write(BASE + i, garbage.pte(BASE + (i * 7919) % garbage.bytes.length, V));
   assert.ok(tableTree(garbage.memory, BASE, 5, 'all').problems.length > 0);
+});
+
+test('what was made of pages is made again when one of them has changed', () => {
+  const ram = new FakeRam();
+  const [a, b, c] = [ram.page(), ram.page(), ram.page()];
+  const cache = new PageCache(ram.memory);
+  const word = (pa: number): number => cache.read(pa, 8)![0]!;
+  const made = { inner: 0, outer: 0, none: 0 };
+  const inner = (): number => cache.keep('inner', () => (made.inner++, word(b) + word(c + 8)));
+  const look = (): number => {
+    cache.next();
+    cache.keep('none', () => (made.none++, cache.read(BASE - 4096, 8)));
+    return cache.keep('outer', () => (made.outer++, word(a) + inner()), (sum) => sum !== 7);
+  };
+  const change = (pa: number, value: bigint): void => ram.write(pa, value);
+  assert.deepEqual([look(), look(), look(), made.inner, made.outer, made.none], [0, 0, 0, 1, 1, 1]);
+  change(c + 16, 9n); // not what was read, but in its page
+  assert.deepEqual([look(), made.inner, made.outer], [0, 2, 2]);
+  change(a, 1n);
+  assert.deepEqual([look(), look(), made.inner, made.outer], [1, 1, 2, 3]);
+  change(b, 5n);
+  change(c + 8, 1n);
+  assert.deepEqual([look(), made.inner, made.outer], [7, 3, 4]);
+  assert.deepEqual([look(), made.inner, made.outer, made.none], [7, 3, 5, 1], 'a result that does not hold is made anew');
+  change(b, 4n);
+  cache.next();
+  change(b, 5n);
+  assert.deepEqual([word(b), look()], [5, 7], 'nobody wanted it for one look');
+  assert.equal(made.inner, 4);
 });
 
 test('what is no table is not entered', () => {

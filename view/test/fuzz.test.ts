@@ -8,7 +8,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import {
   apply, arrayMemory, changes, check, diff, explainFinding, explainProblem, explainWalk, frameInfo, kernelLog, Machine, mapsText, reverseMap, RingReader, rootOf,
-  sharePairs, swappedPages, SourceLines, Symbols, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
+  sharePairs, SnapshotReader, swappedPages, SourceLines, Symbols, takeSnapshot, vaOf, vmprint, walk, type Snapshot,
 } from './reach.ts';
 import { ElfError, elfSections, elfSegments } from '../core/elf.ts';
 import { Console, machineFile, openMachine, Qmp, until } from './guest.ts';
@@ -82,6 +82,13 @@ function corrupt(t: Target, r: Random): () => void {
   return () => t.ram.set(old, at);
 }
 
+/* Who looks again and again sees what a first look sees. */
+function lookAgain(reader: SnapshotReader, machine: Machine): void {
+  const again = reader.take({ paused: true, at: 0 });
+  const first = takeSnapshot(machine, { paused: true, at: 0 });
+  assert.deepEqual({ ...again, seq: 0 }, { ...first, seq: 0 });
+}
+
 /* All that a face of the engine would do with a machine. True: it saw that something is wrong. */
 function lookAt(machine: Machine, last: Snapshot, r: Random): boolean {
   if (!machine.refresh()) return true;
@@ -91,7 +98,7 @@ function lookAt(machine: Machine, last: Snapshot, r: Random): boolean {
   if (r.next(4) === 0) kernelLog(machine);
   for (const finding of findings.slice(0, 20)) explainFinding(finding, 'zh-CN');
   const reverse = reverseMap(s);
-  for (let i = 0; i < 8; i++) frameInfo(machine, s, reverse, s.frames.firstPfn + r.next(Math.max(s.frames.count, 1)));
+  for (let i = 0; i < 8; i++) frameInfo(machine, s, s.frames.firstPfn + r.next(Math.max(s.frames.count, 1)));
   sharePairs(s, reverse);
   new RingReader(machine).read();
   if (s.aspaces.length) {
@@ -135,6 +142,7 @@ test(`${ROUNDS} broken machines, seed ${SEED}`, async () => {
   for (let at = frames - file.base; at < frames - file.base + (64 << 10); at += 4096) t.metadata.push(at);
   for (const entry of machine.layout!.entries.values())
     if (entry.kind === 'address') t.variables.push(Math.floor((machine.addressOf(entry.name) - file.base) / 4096) * 4096);
+  const reader = new SnapshotReader(machine);
   let seen = 0;
   let longest = 0;
   for (let round = 0; round < ROUNDS; round++) {
@@ -143,6 +151,7 @@ test(`${ROUNDS} broken machines, seed ${SEED}`, async () => {
     const began = Date.now();
     try {
       if (lookAt(machine, whole, r)) seen++;
+      if (round % 8 === 0 && machine.refresh()) lookAgain(reader, machine);
     } catch (error) {
       throw new Error(`round ${round} of seed ${SEED}: ${(error as Error).stack}`);
     }

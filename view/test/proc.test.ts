@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  apply, aspaceOf, changes, diff, kernelLog, logText, mapsText, reverseMap, sharePairs, snapshotFromJson, snapshotToJson, takeSnapshot,
-  vmprint, type AspaceInfo, type Machine, type Snapshot,
+  advance, apply, aspaceOf, changes, diff, kernelLog, logText, mappingsOf, mapsText, reverseMap, sharePairs, SnapshotReader, snapshotFromJson,
+  snapshotToJson, takeSnapshot, vmprint, type AspaceInfo, type Machine, type Snapshot,
 } from './reach.ts';
 import { Console, machineFile, openMachine, sleep, until } from './guest.ts';
 
@@ -141,21 +141,45 @@ function comparable(s: Snapshot): unknown {
 
 test('deltas lead from one instant to the next, and through JSON', async () => {
   await shell.run('while :; do ls /bin | sort >/dev/null; done &');
-  let known = takeSnapshot(machine);
+  const reader = new SnapshotReader(machine);
+  const first = reader.take();
+  let known = first;
+  let newest = snapshotFromJson(snapshotToJson(first));
   let size = 0;
   for (let i = 0; i < 20; i++) {
     await sleep(30);
-    const now = takeSnapshot(machine);
-    const text = JSON.stringify(diff(known, now));
+    const before: Snapshot = known;
+    const now = reader.take();
+    const text = JSON.stringify(diff(before, now, reader.frameChanges));
+    assert.equal(text, JSON.stringify(diff(before, now)), 'what is known of the frames that changed is what comparing finds');
     size += text.length;
-    const next = apply(known, JSON.parse(text) as ReturnType<typeof diff>);
-    assert.deepEqual(comparable(next), comparable(now));
-    known = next;
+    assert.deepEqual(comparable(apply(before, JSON.parse(text) as ReturnType<typeof diff>)), comparable(now));
+    newest = advance(newest, JSON.parse(text) as ReturnType<typeof diff>);
+    assert.deepEqual(comparable(newest), comparable(now));
+    known = now;
   }
   assert.ok(size > 1000);
   assert.deepEqual(comparable(snapshotFromJson(snapshotToJson(known))), comparable(known));
   assert.throws(() => apply(known, { ...diff(known, known), from: 0 }), /goes on from snapshot 0/);
   await shell.run('kill %2; sleep 1');
+});
+
+test('who shows a frame, and who shares, by the map and without it', async () => {
+  const s = takeSnapshot(machine);
+  const reverse = reverseMap(s);
+  const shared = new Map<string, number>();
+  for (let i = 0; i < s.frames.count; i++) {
+    const pfn = s.frames.firstPfn + i;
+    const mappings = reverse.of(pfn);
+    assert.equal(mappings.length, reverse.users[i]);
+    if (mappings.length || i % 97 === 0) assert.deepEqual(mappingsOf(s, pfn), mappings);
+    const pids = [...new Set(mappings.map((m) => m.pid))];
+    pids.forEach((a, n) => pids.slice(n + 1).forEach((b) => shared.set(`${a} ${b}`, (shared.get(`${a} ${b}`) ?? 0) + 1)));
+  }
+  const pairs = sharePairs(s, reverse);
+  assert.ok(pairs.length > 0);
+  assert.deepEqual(new Map(pairs.map((p) => [`${p.a} ${p.b}`, p.pages])), shared);
+  for (const p of pairs) assert.ok(p.readOnly <= p.pages);
 });
 
 test('a fork shares, and a write splits', async () => {

@@ -1,7 +1,7 @@
 /* The page's frame: the machine on the left (processes, console), one view of it on the right. */
 import type { ComponentType } from 'preact';
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
-import { aspaceOf, type ProcessInfo, type Snapshot } from '../core/index.ts';
+import { aspaceOf, type ProcessInfo, type Snapshot, type TableTree } from '../core/index.ts';
 import { ViewContext, type View } from './context.ts';
 import { pageSize } from './format.ts';
 import { FilmView } from './film.tsx';
@@ -10,6 +10,7 @@ import { GuideView } from './guide.tsx';
 import { LampView } from './lamp.tsx';
 import { formatLink, parseLink, VIEWS, type Place, type ViewName } from './link.ts';
 import type { Model } from './model.ts';
+import { Steady } from './parts.tsx';
 import { ShareView } from './share.tsx';
 import { SpaceView } from './space.tsx';
 import { Terminal } from './terminal.tsx';
@@ -66,10 +67,10 @@ export function App({ model }: { model: Model }) {
 
   return (
     <div class="page" data-view={place.view} data-state={model.machine}>
-      <Header model={model} place={place} t={t} go={go} />
+      <Steady by={[place, t, model.lamp, model.machine]}>{() => <Header model={model} place={place} t={t} go={go} />}</Steady>
       <Notices model={model} place={place} t={t} known={known} go={go} />
       <aside>
-        <Processes state={state} place={place} t={t} go={go} />
+        <Steady by={[state?.processes, state?.trees, place, t]}>{() => <Processes state={state} place={place} t={t} go={go} />}</Steady>
         <Terminal model={model} label={t.terminal} large={place.view === 'console'} />
       </aside>
       <main id="view" aria-label={t.views[place.view]}>
@@ -203,10 +204,17 @@ function Processes({ state, place, t, go }: { state: Snapshot | null; place: Pla
   );
 }
 
+const resident = new WeakMap<TableTree, number>();
+
+/** In pages. */
 function residentOf(state: Snapshot | null, process: ProcessInfo): number {
   const tree = state?.trees.get(process.aspace);
   if (!tree) return 0;
-  let pages = 0;
-  for (let i = 0; i < tree.leaves.count; i++) pages += 512 ** tree.leaves.level[i]!;
+  let pages = resident.get(tree);
+  if (pages === undefined) {
+    pages = 0;
+    for (let i = 0; i < tree.leaves.count; i++) pages += 512 ** tree.leaves.level[i]!;
+    resident.set(tree, pages);
+  }
   return pages;
 }

@@ -5,10 +5,11 @@ import type { FilmEvent } from '../shared/protocol.ts';
 import { useView, type View } from './context.ts';
 import { flagsOf, paOf, seconds } from './format.ts';
 import { filmCsv, filmTrace } from './export.ts';
-import { AddressLink, Empty, FrameLink, Twin } from './parts.tsx';
+import { AddressLink, Empty, FrameLink, Steady, Twin } from './parts.tsx';
 
-/** Rows that are shown; the film is longer. */
+/** Rows that are shown; the film is longer. And those that are seen before anybody scrolls: rows that come and go cost most. */
 const ROWS = 80;
+const ROWS_SEEN = 16;
 const CATCHABLE: readonly FaultHow[] = ['cow', 'reuse', 'zero', 'anon', 'huge', 'file', 'file-copy', 'shared', 'swap', 'usyscall', 'none'];
 
 export function FilmView() {
@@ -21,6 +22,7 @@ export function FilmView() {
   const newest = model.events.at(-1);
   const events = useMemo(() => model.eventsAt(place.at), [newest, model.events.length, place.at, model.history]);
   const found = useMemo(() => events.filter((e) => accepts(e, place.how, others) && (!mine || e.pid === place.pid)), [events, events.length, place.how, place.pid, mine, others]);
+  const [scrolled, setScrolled] = useState(false);
   const rows = found.slice(-ROWS).reverse();
   return (
     <div class="film">
@@ -54,11 +56,13 @@ export function FilmView() {
       <p class="fine" role="status">{t.film.shown(rows.length, found.length)} · {t.film.lost(model.lost, model.dropped)}</p>
       {rows.length === 0 ? <Empty>{place.at !== null && events.length === 0 && model.events.length > 0 ? t.film.gone : t.film.none}</Empty> : (
         <div class="film-body">
-          <div class="film-rows" tabIndex={0}>
+          <div class="film-rows" tabIndex={0} onScroll={(e) => setScrolled(e.currentTarget.scrollTop > 0)}>
             <table class="plain" data-table="film">
               <colgroup><col class="c-time" /><col class="c-who" /><col /><col class="c-address" /><col class="c-pc" /><col class="c-cost" /></colgroup>
               <thead><tr><th class="num">{t.film.time}</th><th>{t.film.who}</th><th>{t.film.what}</th><th>{t.address}</th><th>{t.film.pc}</th><th class="num">{t.film.cost}</th></tr></thead>
-              <tbody>{rows.map((event) => <Row key={`${event.hart}/${event.n}`} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>
+              <Steady by={[found, chosen, scrolled, t]}>
+                {() => <tbody>{rows.slice(0, scrolled ? ROWS : ROWS_SEEN).map((event) => <Row key={`${event.hart}/${event.n}`} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>}
+              </Steady>
             </table>
           </div>
           {chosen ? <Story event={chosen} view={view} /> : <p class="fine">{t.film.choose}</p>}
@@ -88,7 +92,7 @@ function Row({ event, view, on, choose }: { event: FilmEvent; view: View; on: bo
   return (
     <tr class={on ? 'on' : ''} data-how={event.faultHow ?? event.kind} onClick={choose}>
       <td class="num mono">{seconds(event, timebase(view))}</td>
-      <td>{event.pid} {event.name}</td>
+      <td>{`${event.pid} ${event.name}`}</td>
       <td><button type="button" class={`link how ${event.faultHow ?? 'other'}`} onClick={choose}>{what(event, view)}</button> {isFault && <code>{event.access}</code>}</td>
       <td class="mono">{hex(event.va)}</td>
       <td class="mono" title={event.line || undefined}>{placeOf(event)}</td>

@@ -22,8 +22,10 @@ export function address(vpn: number): string {
   return hex(BigInt(vpn) << 12n);
 }
 
+const THOUSANDS = new Intl.NumberFormat('en');
+
 export function count(value: number): string {
-  return value.toLocaleString('en');
+  return THOUSANDS.format(value);
 }
 
 /** The bits of an entry, highest first: "DAGUXWRV" with a dash for each that is 0. */

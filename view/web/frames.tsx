@@ -1,6 +1,6 @@
 /* Every frame of RAM as a cell, and of the one under the cursor all that is known. */
 import { useMemo, useState } from 'preact/hooks';
-import { hex, KIND_NAMES, type FrameKind, type Mapping, type ReverseMap } from '../core/index.ts';
+import { hex, KIND_NAMES, mappingsOf, type FrameKind, type Mapping, type ReverseMap } from '../core/index.ts';
 import { useView, type View } from './context.ts';
 import { count, flagsOf, pageSize } from './format.ts';
 import { Grid } from './grid.tsx';
@@ -21,11 +21,12 @@ export function FramesView() {
   const [by, setBy] = useState<By>('kind');
   const [cell, setCell] = useState<Cell>('6');
   const [cursor, setCursor] = useState(() => (place.frame === null ? 0 : indexOf(view, place.frame)));
-  const reverse = model.reverseMap(state);
   const { frames } = state;
+  const reverse = by === 'count' || by === 'heat' ? model.reverseMap(state) : null;
   const orphans = useMemo(() => findOrphans(view), [frames, view.lamp]);
-  const fill = useMemo(() => painter(view, by, reverse, orphans), [frames, by, by === 'count' || by === 'heat' ? reverse : null, orphans, by === 'age' && Math.floor(state.at / 500)]);
+  const fill = useMemo(() => painter(view, by, reverse, orphans), [frames, by, reverse, orphans, by === 'age' && Math.floor(state.at / 500)]);
   const selected = place.frame === null ? undefined : indexOf(view, place.frame);
+  const mappings = useMemo(() => (selected === undefined ? [] : mappingsOf(state, frames.firstPfn + selected)), [state.trees, selected]);
   const keep = (index: number) => go({ frame: (frames.firstPfn + index) * 4096 });
   return (
     <div class="frames">
@@ -43,8 +44,8 @@ export function FramesView() {
         name="frames" label={t.frames.map} count={frames.count} cell={Number(cell)} height={330} version={fill} cursor={cursor} {...(selected !== undefined && { selected })}
         fill={fill} mark={(draw, i, x, y, size) => markFrame(draw, view, orphans, i, x, y, size)} describe={(i) => describe(view, i)} onCursor={setCursor} onPick={keep}
       />
-      {selected !== undefined && <Detail view={view} index={selected} mappings={reverse.of(frames.firstPfn + selected)} />}
-      <Twin name="frames" text={() => framesText(view, orphans, selected, reverse)} />
+      {selected !== undefined && <Detail view={view} index={selected} mappings={mappings} />}
+      <Twin name="frames" text={() => framesText(view, orphans, selected)} />
     </div>
   );
 }
@@ -61,15 +62,15 @@ function kindOf({ state }: View, index: number): FrameKind {
 function findOrphans(view: View): Set<number> {
   const { frames } = view.state;
   const found = new Set<number>();
-  const owned = OWNED.map((kind) => KIND_NAMES.indexOf(kind));
-  for (let i = 0; i < frames.count; i++)
-    if (frames.refs[i]! > 0 && frames.owner[i] === 0 && frames.order[i] !== 255 && owned.includes(frames.kind[i]!)) found.add(i);
+  const { count, kind, refs, owner, order } = frames;
+  const isOwned = KIND_NAMES.map((name) => OWNED.includes(name));
+  for (let i = 0; i < count; i++) if (owner[i] === 0 && isOwned[kind[i]!] && refs[i]! > 0 && order[i] !== 255) found.add(i);
   for (const finding of view.lamp?.findings ?? [])
     if (finding.code === 'leak' && finding.pfn !== null) found.add(finding.pfn - frames.firstPfn);
   return found;
 }
 
-function painter(view: View, by: By, reverse: ReverseMap, orphans: Set<number>): (index: number) => string {
+function painter(view: View, by: By, reverse: ReverseMap | null, orphans: Set<number>): (index: number) => string {
   const { frames, at } = view.state;
   const kinds = KIND_NAMES.map((kind) => kindColour(kind));
   const [faint, accent, hot, bad] = [colour('faint'), colour('accent'), colour('writable'), colour('bad')];
@@ -79,8 +80,8 @@ function painter(view: View, by: By, reverse: ReverseMap, orphans: Set<number>):
   return (i) => {
     if (orphans.has(i)) return bad;
     if (by === 'kind') return kinds[frames.kind[i]!] ?? bad;
-    if (by === 'count') return counts[Math.min(4, reverse.users[i]!)]!;
-    if (by === 'heat') return heats[reverse.heat[i]! & 3]!;
+    if (by === 'count') return counts[Math.min(4, reverse!.users[i]!)]!;
+    if (by === 'heat') return heats[reverse!.heat[i]! & 3]!;
     return steps[Math.round(16 * Math.max(0, 1 - (at - (view.model.changedAt[i] ?? 0)) / FADE))]!;
   };
 }
@@ -102,7 +103,7 @@ function markFrame(draw: CanvasRenderingContext2D, view: View, orphans: Set<numb
 function describe(view: View, index: number): string {
   const { t, state } = view;
   const { frames } = state;
-  const users = view.model.reverseMap(state).of(frames.firstPfn + index);
+  const users = mappingsOf(state, frames.firstPfn + index);
   const shown = users.slice(0, 3).map((m) => `${m.pid}:${hex(BigInt(m.vpn) << 12n)}`).join(', ');
   return `${hex((frames.firstPfn + index) * 4096)}: ${t.kinds[kindOf(view, index)]}, ${t.frames.refs} ${frames.refs[index]}${shown ? `, ${t.frames.mappedBy} ${shown}${users.length > 3 ? ` +${users.length - 3}` : ''}` : ''}`;
 }
@@ -150,14 +151,14 @@ function Legend({ view, by }: { view: View; by: By }) {
   return <ul class="legend" aria-label={t.tree.legend}>{items[by].map(([ink, text]) => <li key={text}><i style={{ background: ink }} />{text}</li>)}</ul>;
 }
 
-function framesText(view: View, orphans: Set<number>, selected: number | undefined, reverse: ReverseMap): string {
+function framesText(view: View, orphans: Set<number>, selected: number | undefined): string {
   const { state, t } = view;
   const lines = KIND_NAMES.map((kind, i) => [kind, state.totals.kinds[i] ?? 0] as const).filter(([, n]) => n > 0)
     .map(([kind, n]) => `${t.kinds[kind]}: ${count(n)} (${pageSize(n)})`);
   lines.push(t.frames.orphans(orphans.size), ...[...orphans].slice(0, 50).map((i) => '  ' + describe(view, i)));
   if (selected !== undefined) {
     lines.push('', describe(view, selected));
-    for (const m of reverse.of(state.frames.firstPfn + selected)) lines.push(`  ${m.pid} ${nameOf(view, m.pid)} ${hex(BigInt(m.vpn) << 12n)} ${flagsOf(m.pte)}`);
+    for (const m of mappingsOf(state, state.frames.firstPfn + selected)) lines.push(`  ${m.pid} ${nameOf(view, m.pid)} ${hex(BigInt(m.vpn) << 12n)} ${flagsOf(m.pte)}`);
   }
   return lines.join('\n') + '\n';
 }

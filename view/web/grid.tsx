@@ -3,7 +3,7 @@
  * the Tab key; arrows move a cursor, whose cell is told to screen readers.
  */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { colour, pixel } from './palette.ts';
+import { colour, isDark, pixel } from './palette.ts';
 
 /** Below this size a cell is a plain block of colour, written as pixels. */
 const PLAIN = 8;
@@ -49,7 +49,7 @@ export function Grid(props: GridProps) {
   }, []);
   useLayoutEffect(() => {
     if (width > 0) paint(canvas.current!, props, columns, rows, top, height);
-  }, [props.version, props.fill, props.mark, width, top, height, cell, columns, count, cursor, props.selected]);
+  }, [props.version, isDark(), width, top, height, cell, columns, count, cursor, props.selected]);
   useEffect(() => {
     const box = scroller.current!;
     const y = Math.floor(cursor / columns) * cell;
@@ -131,20 +131,22 @@ function paintPixels(
   draw: CanvasRenderingContext2D, props: GridProps, columns: number, first: number, last: number, shift: number, scale: number, width: number, height: number,
 ): void {
   const image = draw.createImageData(width * scale, height * scale);
+  const line = width * scale;
   const out = new Uint32Array(image.data.buffer).fill(pixel(colour('paper')));
   const side = props.cell * scale;
   const block = props.cell > 2 ? side - scale : side;
   const pixels = new Map<string, number>();
-  for (let i = first; i < last; i++) {
-    const text = props.fill(i);
-    let value = pixels.get(text);
-    if (value === undefined) pixels.set(text, (value = pixel(text)));
-    const x = (i % columns) * side;
-    const y = Math.floor((i - first) / columns) * side + Math.round(shift * scale);
-    for (let row = Math.max(0, y); row < Math.min(y + block, height * scale); row++) {
-      const at = row * width * scale + x;
+  for (let begin = first, y = Math.round(shift * scale); begin < last; begin += columns, y += side) {
+    const top = Math.max(0, y);
+    const bottom = Math.min(y + block, height * scale);
+    if (top >= bottom) continue;
+    for (let i = begin, at = top * line; i < Math.min(begin + columns, last); i++, at += side) {
+      const text = props.fill(i);
+      let value = pixels.get(text);
+      if (value === undefined) pixels.set(text, (value = pixel(text)));
       out.fill(value, at, at + block);
     }
+    for (let row = top + 1; row < bottom; row++) out.copyWithin(row * line, top * line, (top + 1) * line);
   }
   draw.putImageData(image, 0, 0);
 }

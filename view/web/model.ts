@@ -2,7 +2,7 @@
  * What the page knows: the connection, the machine's state now and before, the film. Views read it and draw; they are told
  * by `subscribe` when something is new.
  */
-import { apply, reverseMap, snapshotFromJson, Symbols, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
+import { advance, apply, pidsByAspace, reverseMap, snapshotFromJson, Symbols, type Delta, type FrameInfo, type LampState, type ReverseMap, type Snapshot } from '../core/index.ts';
 import { unpackEvent } from '../shared/film.ts';
 import { Beside } from './beside.ts';
 import type { WalkJson } from '../walks/prove.ts';
@@ -15,8 +15,9 @@ import { Taken, type Hands } from './taken.ts';
 
 /** Events of the film that a page keeps. */
 const FILM_KEPT = 20_000;
-/** Samples of the vitals' curves: a minute at ten a second. */
-const CURVE = 600;
+/** Samples of the vitals' curves: a minute, as closely as a curve has room for. */
+const SAMPLE_MS = 300;
+const CURVE = 60_000 / SAMPLE_MS;
 
 export interface Sample {
   at: number;
@@ -40,7 +41,7 @@ export class Model {
   private listeners = new Set<() => void>();
   private scheduled = false;
   private wanted = '';
-  private reverse: { of: Snapshot; map: ReverseMap } | null = null;
+  private reverse: { of: Snapshot['trees']; pids: string; map: ReverseMap } | null = null;
   private past: Snapshot | null = null;
   private keys: Snapshot[] = [];
   private consoleWaiting: Uint8Array[] = [];
@@ -116,7 +117,7 @@ export class Model {
     this.takeFull(state);
     for (const delta of session.history.deltas) {
       state = apply(state, delta);
-      this.curve = [...this.curve.slice(1 - CURVE), { at: state.at, free: state.totals.free, faults: 0 }];
+      this.sample(state, 0);
     }
     this.live = state;
     this.takeHistory(session.history);
@@ -245,9 +246,10 @@ export class Model {
     if (this.keys.length > KEYS) this.keys.shift();
   }
 
-  /** frame → leaves of a state; the last one is remembered. */
+  /** frame → leaves of a state; the last one is remembered, and serves as long as nothing is mapped anew. */
   reverseMap(of: Snapshot): ReverseMap {
-    if (this.reverse?.of !== of) this.reverse = { of, map: reverseMap(of) };
+    const pids = [...pidsByAspace(of)].join();
+    if (this.reverse?.of !== of.trees || this.reverse.pids !== pids) this.reverse = { of: of.trees, pids, map: reverseMap(of) };
     return this.reverse.map;
   }
 
@@ -266,9 +268,8 @@ export class Model {
       this.scheduled = false;
       this.timed(() => this.listeners.forEach((listener) => listener()));
     };
-    // A hidden page draws nothing, and gets no animation frames.
-    if (document.hidden) setTimeout(run, 200);
-    else requestAnimationFrame(run);
+    // No animation frame: the browser would prepare one also where nothing is to be drawn anew.
+    setTimeout(run, document.hidden ? 200 : 0);
   }
 
   private receive(data: string | ArrayBuffer): void {
@@ -310,8 +311,13 @@ export class Model {
     if (tick.space !== undefined) this.space = tick.space;
     if (tick.harts) this.harts = tick.harts;
     this.cost = tick.cost;
-    if (this.live) this.curve = [...this.curve.slice(1 - CURVE), { at: this.live.at, free: this.live.totals.free, faults: this.faultsPerSecond }];
+    if (this.live) this.sample(this.live, this.faultsPerSecond);
     this.send({ t: 'ack', n: tick.n });
+  }
+
+  private sample(state: Snapshot, faults: number): void {
+    if (state.at - (this.curve.at(-1)?.at ?? 0) < SAMPLE_MS) return;
+    this.curve = [...this.curve.slice(1 - CURVE), { at: state.at, free: state.totals.free, faults }];
   }
 
   private takeFull(state: Snapshot): void {
@@ -320,7 +326,7 @@ export class Model {
   }
 
   private takeDelta(delta: Delta): void {
-    const state = apply(this.live!, delta);
+    const state = advance(this.live!, delta);
     this.live = state;
     // Runs of frames: [first index, count, …six members and the index's step].
     for (let i = 0; i + 8 < delta.frames.length; i += 9) {

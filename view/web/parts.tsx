@@ -1,8 +1,13 @@
 /* Small parts that the views share. */
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { hex } from '../core/index.ts';
 import { useView } from './context.ts';
+
+/** What is drawn again only when something of `by` is another: most of a page is the same from tick to tick. */
+export function Steady({ by, children }: { by: readonly unknown[]; children: () => ComponentChildren }) {
+  return <>{useMemo(children, by)}</>;
+}
 
 /** The text beside a picture: the same content for whoever reads or listens. It is made only while it is open. */
 export function Twin({ name, text }: { name: string; text: () => string }) {

@@ -5,7 +5,7 @@ import { useView, type View } from './context.ts';
 import { pageSize } from './format.ts';
 import { Grid } from './grid.tsx';
 import { colour } from './palette.ts';
-import { Empty, Twin } from './parts.tsx';
+import { Empty, Steady, Twin } from './parts.tsx';
 import { vmaAt } from './tables.ts';
 import { vmaName } from './space.tsx';
 
@@ -24,9 +24,10 @@ interface PairPage {
 
 export function ShareView() {
   const view = useView();
-  const { model, state, place, t, go } = view;
+  const { model, state, place, t } = view;
   const reverse = model.reverseMap(state);
-  const pairs = useMemo(() => sharePairs(state, reverse), [state]);
+  const pairs = useMemo(() => sharePairs(state, reverse), [reverse]);
+  const by = [pairs, state.processes.map((p) => p.name).join(), place, t];
   const a = place.pid;
   const b = place.peer;
   return (
@@ -35,30 +36,35 @@ export function ShareView() {
       <div class="columns">
         <section aria-label={t.share.family}>
           <h2>{t.share.family}</h2>
-          <Family view={view} />
+          <Steady by={by}>{() => <Family view={view} />}</Steady>
         </section>
         <section aria-label={t.share.pairs}>
           <h2>{t.share.pairs}</h2>
-          {pairs.length === 0 ? <Empty>{t.share.none}</Empty> : (
-            <div class="pairs">
-              <table class="plain" data-table="pairs">
-                <thead><tr><th>{t.share.pair}</th><th class="num">{t.share.pages}</th><th class="num">{t.share.readOnly}</th></tr></thead>
-                <tbody>
-                  {pairs.slice(0, 60).map((pair) => (
-                    <tr key={`${pair.a}/${pair.b}`} class={pair.a === a && pair.b === b ? 'on' : ''}>
-                      <td><button type="button" class="link" onClick={() => go({ pid: pair.a, peer: pair.b })}>{pair.a} {nameOf(view, pair.a)} {t.share.between} {pair.b} {nameOf(view, pair.b)}</button></td>
-                      <td class="num">{pair.pages}</td>
-                      <td class="num">{pair.readOnly}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )}
+          <Steady by={by}>{() => (pairs.length === 0 ? <Empty>{t.share.none}</Empty> : <Pairs view={view} pairs={pairs} />)}</Steady>
         </section>
       </div>
       {a !== null && b !== null ? <Pair key={`${a}/${b}`} view={view} a={a} b={b} /> : <p class="empty">{t.share.choose}</p>}
       <Twin name="share" text={() => shareText(view, pairs)} />
+    </div>
+  );
+}
+
+function Pairs({ view, pairs }: { view: View; pairs: SharePair[] }) {
+  const { place, t, go } = view;
+  return (
+    <div class="pairs">
+      <table class="plain" data-table="pairs">
+        <thead><tr><th>{t.share.pair}</th><th class="num">{t.share.pages}</th><th class="num">{t.share.readOnly}</th></tr></thead>
+        <tbody>
+          {pairs.slice(0, 60).map((pair) => (
+            <tr key={`${pair.a}/${pair.b}`} class={pair.a === place.pid && pair.b === place.peer ? 'on' : ''}>
+              <td><button type="button" class="link" onClick={() => go({ pid: pair.a, peer: pair.b })}>{pair.a} {nameOf(view, pair.a)} {t.share.between} {pair.b} {nameOf(view, pair.b)}</button></td>
+              <td class="num">{pair.pages}</td>
+              <td class="num">{pair.readOnly}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }
@@ -98,6 +104,7 @@ function Pair({ view, a, b }: { view: View; a: number; b: number }) {
   const pages = useMemo(() => pairPages(trees, spaces), [trees[0], trees[1]]);
   if (!trees[0] || !trees[1]) return null;
   noteSplits(pages, joinedBefore.current, splits.current, state.at);
+  const isFading = [...splits.current.values()].some((at) => state.at - at < NEW);
   const joined = pages.filter((page) => page.a === page.b).length;
   const both = pages.filter((page) => page.a >= 0 && page.b >= 0).length;
   const say = (page: PairPage): string => (page.a === page.b ? t.share.joined : page.a < 0 ? t.share.only(String(b)) : page.b < 0 ? t.share.only(String(a)) : t.share.split);
@@ -116,7 +123,7 @@ function Pair({ view, a, b }: { view: View; a: number; b: number }) {
         <li><i style={{ background: `linear-gradient(90deg, ${colour('readonly')} 42%, ${colour('faint')} 42%)` }} />{t.share.only(String(a))}</li>
       </ul>
       <Grid
-        name="share" label={t.share.pair} count={pages.length} cell={CELL} height={200} version={state} cursor={cursor} fill={() => colour('paper')}
+        name="share" label={t.share.pair} count={pages.length} cell={CELL} height={200} version={isFading ? state : pages} cursor={cursor} fill={() => colour('paper')}
         mark={(draw, i, x, y, size) => drawPage(draw, pages[i]!, state.at - (splits.current.get(pages[i]!.vpn) ?? 0) < NEW, x, y, size)}
         describe={describe} onCursor={setCursor} onPick={(i) => go({ view: 'walk', pid: a, va: hex(BigInt(pages[i]!.vpn) << 12n), acc: 'w' })}
       />

@@ -2,12 +2,15 @@
  * The address space of one process on two rails: what the kernel has promised (VMAs), beside what its page table holds. Gaps
  * are short however wide they are; regions are as tall as the logarithm of their size.
  */
+import { useMemo } from 'preact/hooks';
 import { hex, mapsText, type AspaceInfo, type LeafList, type VmaInfo } from '../core/index.ts';
 import { useView, type View } from './context.ts';
 import { address, pageSize } from './format.ts';
-import { colour, type ColourName } from './palette.ts';
-import { Choice, Empty, Twin } from './parts.tsx';
+import type { Place } from './link.ts';
+import { colour, isDark, type ColourName } from './palette.ts';
+import { Choice, Empty, Steady, Twin } from './parts.tsx';
 import { isCow } from './tables.ts';
+import type { Words } from './words.ts';
 
 /** Pages of one look, next to each other in a region. */
 interface Run {
@@ -33,11 +36,10 @@ interface Row {
 export function SpaceView() {
   const view = useView();
   const { process, aspace, place, t, go } = view;
-  if (!process) return <Empty>{t.pickProcess}</Empty>;
   const tree = aspace && view.state.trees.get(aspace.address);
+  const rows = useMemo(() => (aspace && tree ? makeRows(aspace, tree.leaves, place.grow) : []), [aspace, tree, place.grow]);
+  if (!process) return <Empty>{t.pickProcess}</Empty>;
   if (!aspace || !tree) return <Empty>{t.noSpace}</Empty>;
-  const rows = makeRows(aspace, tree.leaves);
-  if (place.grow === 'up') rows.reverse();
   return (
     <div class="space">
       <p class="help">{t.space.help}</p>
@@ -45,11 +47,13 @@ export function SpaceView() {
         label={t.space.grow} value={place.grow} onChange={(grow) => go({ grow })}
         options={[{ value: 'up', text: t.space.up }, { value: 'down', text: t.space.down }]}
       />
-      <Legend />
+      <Steady by={[t, isDark()]}>{() => <Legend t={t} />}</Steady>
       <div class="rails">
         <div class="rail-heads" aria-hidden="true"><span /><span>{t.space.promised}</span><span>{t.space.present}</span></div>
         <ol aria-label={t.views.space}>
-          {rows.map((row) => <RowPart key={`${row.kind}${row.start}`} row={row} view={view} aspace={aspace} />)}
+          <Steady by={[rows, view.model.space, place, t, isDark()]}>
+            {() => rows.map((row) => <RowPart key={`${row.kind}${row.start}`} row={row} view={view} aspace={aspace} />)}
+          </Steady>
         </ol>
       </div>
       <Twin name="space" text={() => spaceText(view, rows)} />
@@ -101,8 +105,7 @@ function runTop(look: Look): number {
   return { writable: 0, huge: 0, bad: 0, cow: 0.25, code: 0.4, readonly: 0.55 }[look];
 }
 
-function Legend() {
-  const { t } = useView();
+function Legend({ t }: { t: Words }) {
   const looks: [Look, string][] = [
     ['writable', t.leaves.writable], ['cow', t.leaves.cow], ['code', t.leaves.code], ['readonly', t.leaves.readonly], ['huge', t.leaves.huge],
   ];
@@ -119,8 +122,8 @@ export function vmaName(vma: VmaInfo): string {
   return vma.name || `[${vma.kind}]`;
 }
 
-/** Regions and what lies between them, ascending. */
-function makeRows(aspace: AspaceInfo, leaves: LeafList): Row[] {
+/** Regions and what lies between them, from the top of the screen. */
+function makeRows(aspace: AspaceInfo, leaves: LeafList, grow: Place['grow']): Row[] {
   const rows: Row[] = [];
   let at = 0;
   let leaf = 0;
@@ -138,7 +141,7 @@ function makeRows(aspace: AspaceInfo, leaves: LeafList): Row[] {
     at = vma.end;
   }
   rows.push({ kind: 'kernel', start: 2 ** 51, end: 2 ** 52, runs: [], present: 0 });
-  return rows;
+  return grow === 'up' ? rows.reverse() : rows;
 }
 
 /** A gap; below a stack the part into which it may grow is told apart. */

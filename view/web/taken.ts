@@ -10,6 +10,8 @@ export const ENTER = '<Enter>';
 const INTERRUPT = '\x03';
 const PROMPT = /[#$] $/;
 const KEYS = /\x1b\[[0-9;?]*[A-Za-z]/g;
+/** The terminal's answer to "where is the cursor?" that came after the command: the guest prints it like all that is typed while no shell reads. */
+const LATE_ANSWER = /\^\[\[\d+;\d+R/g;
 /** The first line of a panic's report, once it is whole. */
 const PANIC = /^(.*PANIC.*)\n/m;
 /** Of the console, what is enough to find a line in. */
@@ -192,7 +194,7 @@ class Heard {
         reject(new Astray(code, text));
       };
       this.look = () => {
-        const text = this.raw.replace(KEYS, '').replace(/\r/g, '');
+        const text = this.raw.replace(KEYS, '').replace(LATE_ANSWER, '').replace(/\r/g, '');
         const found = find(text);
         const panic = PANIC.exec(text);
         if (found !== null) {

@@ -6,6 +6,8 @@ import { Empty, Twin } from './parts.tsx';
 import { colour } from './palette.ts';
 
 const SHOWN = 200;
+/** The line grows by a hair's breadth at each look: it is drawn anew now and then. */
+const DRAWN_EVERY = 5;
 
 function Dump({ view: { model, t } }: { view: View }) {
   return (
@@ -78,7 +80,7 @@ function compare({ model, place, state }: View) {
 
 /** Free frames over the whole session, with a mark for the instant that is shown and one for the other. */
 function Track({ view }: { view: View }) {
-  const { model, place, t, state } = view;
+  const { model, place, t } = view;
   const canvas = useRef<HTMLCanvasElement>(null);
   const instants = model.history!.instants;
   useEffect(() => {
@@ -99,7 +101,7 @@ function Track({ view }: { view: View }) {
       draw.fillStyle = colour(ink);
       draw.fillRect((at / Math.max(1, instants.length - 1)) * width - 1, 0, 3, height);
     }
-  }, [instants.length, place.at, place.base, state]);
+  }, [Math.floor(instants.length / DRAWN_EVERY), place.at, place.base]);
   return <canvas ref={canvas} class="curve wide" width={1400} height={90} role="img" aria-label={t.time.freeFrames} />;
 }
 

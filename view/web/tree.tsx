@@ -4,9 +4,10 @@ import { hex, vmprint } from '../core/index.ts';
 import { useView, type View } from './context.ts';
 import { address, flagsOf, pageSize, paOf } from './format.ts';
 import { Grid } from './grid.tsx';
-import { colour } from './palette.ts';
-import { AddressLink, Empty, FrameLink, Twin } from './parts.tsx';
+import { colour, isDark } from './palette.ts';
+import { AddressLink, Empty, FrameLink, Steady, Twin } from './parts.tsx';
 import { tableMemory, tablesAlong, type Entry, type Table } from './tables.ts';
+import type { Words } from './words.ts';
 
 const COLUMNS = 32;
 const CELL = 16;
@@ -37,7 +38,7 @@ export function TreeView() {
             <button type="button" aria-current={one === table ? 'true' : undefined} onClick={() => go({ table: one.path.join('.') })}>
               {depth === 0 ? t.tree.root : `[${one.path.at(-1)}]`} <span class="mono">{hex(one.pa)}</span>
             </button>
-            <Overview table={one} chosen={path[depth]} />
+            <Steady by={[one, path[depth], isDark()]}>{() => <Overview table={one} chosen={path[depth]} />}</Steady>
           </li>
         ))}
       </ol>
@@ -50,7 +51,7 @@ export function TreeView() {
         />
         <EntryPart view={view} table={table} entry={table.entries[cursor]!} open={() => open(cursor)} />
       </div>
-      <Legend />
+      <Steady by={[t, isDark()]}>{() => <Legend t={t} />}</Steady>
       <Twin name="tree" text={() => vmprint(tableMemory(tree), tree.root, tree.levels, 'user')} />
     </div>
   );
@@ -149,8 +150,7 @@ function Overview({ table, chosen }: { table: Table; chosen: number | undefined 
 }
 
 /** One of each, drawn by what draws the table. */
-function Legend() {
-  const { t } = useView();
+function Legend({ t }: { t: Words }) {
   const leaf = (flags: bigint, cow = false): Entry => ({ index: 0, pte: flags, kind: 'leaf', cow, vpn: 0 });
   const samples: [Entry, number, string][] = [
     [{ ...leaf(1n), kind: 'pointer' }, 1, t.leaves.pointer], [leaf(0xd7n), 0, t.leaves.writable], [leaf(0x53n), 0, t.leaves.readonly],

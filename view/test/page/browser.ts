@@ -16,9 +16,11 @@ export class Visitor {
 
   private constructor(readonly page: Page, private readonly browser: Browser) {}
 
-  static async open(address: string, options: { dark?: boolean } = {}): Promise<Visitor> {
+  /** before: a function that runs in the page before its own script, and what it is given. */
+  static async open(address: string, options: { dark?: boolean; before?: [script: (arg: string) => void, arg: string] } = {}): Promise<Visitor> {
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     const context: BrowserContext = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: options.dark ? 'dark' : 'light', locale: 'en-GB' });
+    if (options.before) await context.addInitScript(...options.before);
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     const visitor = new Visitor(page, browser);

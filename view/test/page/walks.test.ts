@@ -42,7 +42,7 @@ async function take(): Promise<string> {
 }
 
 /** Takes a walk from a step on to another; every proof must hold, in the words of the language. */
-async function takeOnce(name: string, lang: Lang, from = 1, to?: number): Promise<void> {
+async function takeWalk(name: string, lang: Lang, from = 1, to?: number): Promise<void> {
   await visitor.go({ view: 'guide', walk: name, step: from, lang });
   await visitor.page.waitForSelector(`[data-guide=${name}]`);
   const last = to ?? (await steps());
@@ -56,18 +56,6 @@ async function takeOnce(name: string, lang: Lang, from = 1, to?: number): Promis
     assert.match(said, HOLDS[lang]);
     assert.equal(await visitor.page.locator('[data-claim=fails]').count(), 0);
     assert.equal(await visitor.page.locator('[data-answer]').count(), 1, 'the answer comes with the proof');
-  }
-}
-
-/** The same; on a host so busy that the guest's line did not come in time, once more from the beginning. */
-async function takeWalk(name: string, lang: Lang, from = 1, to?: number): Promise<void> {
-  try {
-    await takeOnce(name, lang, from, to);
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'TimeoutError') throw error;
-    console.log(`# ${name}: ${error.message}\n${await visitor.page.locator('body').innerText()}`);
-    await visitor.page.reload();
-    await takeOnce(name, lang, from, to);
   }
 }
 

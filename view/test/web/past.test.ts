@@ -108,7 +108,7 @@ function emptyState(): Snapshot {
   return {
     version: 1, seq: 0, at: 0, paused: false, levels: 3, isolating: false, kernelRoot: 0, harts: [], processes: [], aspaces: [], trees: new Map(),
     frames: { firstPfn: 0, count: 0, kind: new Uint8Array(0), order: new Uint8Array(0), flags: new Uint16Array(0), refs: new Uint32Array(0), owner: none, index: none },
-    totals: { ram: 0, free: 0, kinds: [] }, stats: {}, problems: [], slots: null, moving: [],
+    totals: { ram: 0, free: 0, kinds: [] }, stats: {}, problems: [], slots: null, kernel: null, moving: [],
   };
 }
 

@@ -80,6 +80,13 @@ test('a step: typed after a prompt, heard, asked, proved', async () => {
   assert.deepEqual(guest.typed.slice(4), ['\r']);
 });
 
+test('the terminal’s answer to the shell, which came after the command, is no part of the line', async () => {
+  const guest = new Guest({ ...FINE, '\x03': '^C\r\n/ # ^[[24;3R', 'walk made-up\r': 'walk made-up\r\n^[[24;17Rhere: pid 5 page 0x4000\r\n' });
+  const taken = new Taken(WALK, guest, 50);
+  await taken.take(0);
+  assert.equal(taken.steps[0]!.line, 'here: pid 5 page 0x4000');
+});
+
 test('a claim that does not hold, and a query that cannot be asked', async () => {
   const taken = new Taken(WALK, new Guest(FINE, () => '{"pa": 8}'));
   await taken.take(0);
