@@ -110,6 +110,15 @@ export class Machine {
     return lineText(this.lines.find(va));
   }
 
+  /** Instructions before which a fault's event has just been written. None: a kernel without rings, or no kernel file. */
+  faultPlaces(): bigint[] {
+    const section = this.file && elfSections(this.file).find((one) => one.name === FAULT_PLACES);
+    if (!section || section.offset + section.size > this.file!.length) return [];
+    const view = viewOf(this.file!);
+    const count = Math.min(Math.floor(section.size / 8), MOST_PLACES);
+    return Array.from({ length: count }, (_, i) => view.getBigUint64(section.offset + 8 * i, true)).filter((place) => place >> 63n === 1n);
+  }
+
   /**
    * False: another kernel runs here than that of the file, whose names and lines would be wrong. Code that was overwritten in
    * places is still that kernel's. After refresh().
@@ -125,15 +134,6 @@ export class Machine {
       if (there && expected.length === PAGE_SIZE && sameBytes(there, expected)) same++;
     }
     return same * 2 >= pages;
-  }
-
-  /** Instructions before which a fault's event has just been written. None: a kernel without rings, or no kernel file. */
-  faultPlaces(): bigint[] {
-    const section = this.file && elfSections(this.file).find((one) => one.name === FAULT_PLACES);
-    if (!section || section.offset + section.size > this.file!.length) return [];
-    const view = viewOf(this.file!);
-    const count = Math.min(Math.floor(section.size / 8), MOST_PLACES);
-    return Array.from({ length: count }, (_, i) => view.getBigUint64(section.offset + 8 * i, true)).filter((place) => place >> 63n === 1n);
   }
 
   /** A kernel address as a physical one. null: not mapped. */

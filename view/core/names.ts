@@ -40,8 +40,7 @@ export class VmaNames {
     this.mount = new Shape(layout, 'mount', ['root', 'parent', 'mountpoint']);
     this.hashLink = layout.offset('hlist_node.link');
     this.superDev = layout.offset('superblock.dev');
-    const root = memory.read(machine.addressOf('root_mount'), 8);
-    this.rootMount = root ? machine.pointer(viewOf(root), 0) : 0;
+    this.rootMount = machine.addressOf('root_mount');
     this.bits = {
       READ: bit('READ'), WRITE: bit('WRITE'), EXEC: bit('EXEC'), SHARED: bit('SHARED'), STACK: bit('STACK'), HEAP: bit('HEAP'), SPECIAL: bit('SPECIAL'),
     };
@@ -82,6 +81,11 @@ export class VmaNames {
     return { dev: number ? deviceText(viewOf(number).getUint32(0, true)) : NO_FILE.dev, ino: u64(v, this.inode.at.ino) };
   }
 
+  private isRoot(mount: number): boolean {
+    const root = this.memory.read(this.rootMount, 8);
+    return root !== null && this.machine.pointer(viewOf(root), 0) === mount;
+  }
+
   /* Of no directory any more: it has left the hash of names, where roots never are (dentry_is_hashed). */
   private isGone(dentry: number): boolean {
     const d = this.dentry.read(this.memory, dentry);
@@ -97,7 +101,7 @@ export class VmaNames {
       if (!m || !d) return '?' + text;
       if (this.machine.pointer(m, this.mount.at.root) === dentry) {
         const parent = this.machine.pointer(m, this.mount.at.parent);
-        if (parent === 0) return (mount === this.rootMount ? '' : '(unreachable)') + (text || '/');
+        if (parent === 0) return (this.isRoot(mount) ? '' : '(unreachable)') + (text || '/');
         dentry = this.machine.pointer(m, this.mount.at.mountpoint);
         mount = parent;
         continue;

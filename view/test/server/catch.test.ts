@@ -129,7 +129,7 @@ const KINDS: FaultHow[] = ['cow', 'anon', 'file', 'reuse'];
 test('the kernel tells where a fault’s event has just been written', () => {
   const places = machine.faultPlaces();
   assert.ok(places.length > 0);
-  for (const place of places) assert.match(machine.symbols!.describe(place)!, /^trap_(user|kernel)|fault/);
+  for (const place of places) assert.match(machine.symbols!.describe(place)!, /^trap_(user|kernel)|^trace_|fault/);
 });
 
 for (let round = 0; round < 2; round++)
