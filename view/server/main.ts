@@ -240,7 +240,7 @@ class Server {
   /** A kernel that panicked is worth keeping, whether or not somebody is looking. */
   private async keepPanic(): Promise<void> {
     const done = await this.dump();
-    process.stderr.write(done.path ? `vitrine: the kernel panicked; its memory is in ${done.path}\n` : `vitrine: the kernel panicked; no dump: ${done.error}\n`);
+    process.stderr.write(done.path ? `vitrine: the kernel panicked; its memory is in ${done.path}: ./vitrine view --dump ${done.path}\n` : `vitrine: the kernel panicked; no dump: ${done.error}\n`);
     this.panicked = done;
     this.pages.forEach((page) => page.send({ t: 'dumped', ...done }));
   }
