@@ -14,13 +14,15 @@ export async function askHarts(monitor: Monitor, machine: Machine): Promise<Hart
   return typeof text === 'string' ? parseRegisters(text, (pc) => `${machine.symbols?.describe(pc) ?? ''} ${machine.lineOf(pc)}`.trim()) : [];
 }
 
-/** From QEMU's text: a part for each hart, with a line "pc  HEX" in it. kernelPlace: what an address of the kernel's is. */
+/** From QEMU's text: a part for each hart, with lines "pc  HEX" and "mhartid  HEX" in it. kernelPlace: what an address of the kernel's is. */
 export function parseRegisters(text: string, kernelPlace: (pc: bigint) => string): HartPlace[] {
   return text.split(/^CPU#\d+\s*$/m).slice(1).flatMap((part): HartPlace[] => {
     const found = /^\s*pc\s+([0-9a-f]{1,16})\s*$/m.exec(part);
-    if (!found) return [];
+    const id = /^\s*mhartid\s+([0-9a-f]{1,16})\s*$/m.exec(part);
+    if (!found || !id) return [];
     const pc = BigInt('0x' + found[1]!);
-    if (pc >> 63n) return [{ pc, mode: 'kernel', symbol: kernelPlace(pc) }];
-    return [{ pc, mode: pc >= FIRMWARE.start && pc < FIRMWARE.end ? 'firmware' : 'user', symbol: '' }];
+    const hartid = parseInt(id[1]!, 16);
+    if (pc >> 63n) return [{ hartid, pc, mode: 'kernel', symbol: kernelPlace(pc) }];
+    return [{ hartid, pc, mode: pc >= FIRMWARE.start && pc < FIRMWARE.end ? 'firmware' : 'user', symbol: '' }];
   });
 }

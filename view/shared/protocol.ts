@@ -91,6 +91,8 @@ export interface WalkAnswer {
 
 /** Where a hart is; firmware: in OpenSBI. */
 export interface HartPlace {
+  /** The machine's number of it; the kernel counts harts in the order in which they came. */
+  hartid: number;
   pc: bigint;
   mode: 'user' | 'kernel' | 'firmware';
   /** The kernel's function and line, or empty. */

@@ -34,7 +34,7 @@ export function VitalsView() {
             <tr key={hart.index}>
               <td class="num">{hart.index}</td>
               <td>{hartText(view, hart.tid, hart.pid)}</td>
-              <td>{placeText(view, hart.index)}</td>
+              <td>{placeText(view, hart.hartid)}</td>
               <td class="mono">{hart.root ? hex(hart.root) : '–'}</td>
               <td class="num">{count(hart.switches)}</td>
               <td class="num">{count(hart.irqs)}</td>
@@ -140,8 +140,8 @@ function faultsText(view: View): string {
 }
 
 /** What the hart does right now; of the past nobody knows. */
-function placeText({ model, place, t }: View, index: number): string {
-  const at = place.at === null ? model.harts[index] : undefined;
+function placeText({ model, place, t }: View, hartid: number): string {
+  const at = place.at === null ? model.harts.find((one) => one.hartid === hartid) : undefined;
   return at ? `${t.vitals.modes[at.mode]} ${at.symbol.replace(/\+0x[0-9a-f]+/, '') || hex(at.pc)}` : '–';
 }
 
@@ -155,7 +155,7 @@ function vitalsText(view: View): string {
   const lines = [
     `${t.vitals.free}: ${pageSize(state.totals.free)} ${t.vitals.of(pageSize(state.totals.ram))}`,
     `${t.vitals.faults}: ${faultsText(view)}`,
-    ...state.harts.map((hart) => `${t.hart} ${hart.index}: ${hartText(view, hart.tid, hart.pid)}, ${placeText(view, hart.index)}`),
+    ...state.harts.map((hart) => `${t.hart} ${hart.index}: ${hartText(view, hart.tid, hart.pid)}, ${placeText(view, hart.hartid)}`),
     ...usedKinds(view).map(([kind, frames]) => `${t.kinds[kind]}: ${pageSize(frames)}`),
     '',
     `${t.pid}\t${t.parent}\t${t.name}\t${t.resident}`,

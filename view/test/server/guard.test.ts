@@ -62,7 +62,8 @@ test('where the harts are, from what QEMU prints of their registers', () => {
   const part = (n: number, pc: string) => `\nCPU#${n}\n V      =   0\n pc       ${pc}\n mhartid  000000000000000${n}\n mepc     ffffffff802014a4\n`;
   const text = part(0, 'ffffffff802014a4') + part(1, '0000000000010400') + part(2, '0000000080000ab0');
   assert.deepEqual(parseRegisters(text, (pc) => `place of ${pc.toString(16)}`), [
-    { pc: 0xffffffff802014a4n, mode: 'kernel', symbol: 'place of ffffffff802014a4' }, { pc: 0x10400n, mode: 'user', symbol: '' }, { pc: 0x80000ab0n, mode: 'firmware', symbol: '' },
+    { hartid: 0, pc: 0xffffffff802014a4n, mode: 'kernel', symbol: 'place of ffffffff802014a4' }, { hartid: 1, pc: 0x10400n, mode: 'user', symbol: '' },
+    { hartid: 2, pc: 0x80000ab0n, mode: 'firmware', symbol: '' },
   ]);
   assert.deepEqual(parseRegisters('nothing of the kind', String), []);
 });
