@@ -147,7 +147,7 @@ def main(argv):
         prepare()
         print(OUT)
         return 0
-    return run(argv[0], argv[1:])
+    return run(argv[0], argv[1:] + (program_options(()) if "faults" in argv[1:] else []))
 
 
 if __name__ == "__main__":

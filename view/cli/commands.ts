@@ -2,10 +2,12 @@
 import {
   aspaceOf, changes, check, explainEvent, explainFinding, explainProblem, explainWalk, frameInfo, hex, kernelLog, KIND_NAMES, Lamp, logText, mapsText, PAGE_SIZE,
   reverseMap, RingReader, rootOf, sharePairs, swappedPages, takeSnapshot, vmprint, walk, type AspaceInfo, type Finding, type Snapshot,
-  type TraceEvent,
 } from '../core/index.ts';
+import { Film } from './film.ts';
 import { parseNumber, parsePid, UsageError, type Options } from './options.ts';
+import type { FilmEvent } from '../shared/protocol.ts';
 import { table, toJson, type Print } from './output.ts';
+import { Programs } from './programs.ts';
 import { needKernel, SourceError, type Source } from './source.ts';
 
 export type Command = (source: Source, options: Options, print: Print) => number | Promise<number>;
@@ -145,9 +147,9 @@ const share: Command = (source, options, print) => {
 
 // ---- time ----
 
-function eventLine(source: Source, event: TraceEvent, s: Snapshot, options: Options): string {
+function eventLine(source: Source, event: FilmEvent, s: Snapshot, options: Options): string {
   const seconds = source.machine.timebase ? Number(event.time) / source.machine.timebase : 0;
-  const words = explainEvent(event, options.lang, { snapshot: s, symbols: source.machine.symbols, lineOf: (pc) => source.machine.lineOf(pc) });
+  const words = explainEvent(event, options.lang, { snapshot: s, place: `${event.symbol} ${event.line}`.trim() });
   const more = words.lines.slice(0, event.result === 'done' ? 1 : 2).join(' ');
   return `${seconds.toFixed(6).padStart(12)} ${words.title} ${more}`.trimEnd();
 }
@@ -155,11 +157,10 @@ function eventLine(source: Source, event: TraceEvent, s: Snapshot, options: Opti
 const faults: Command = async (source, options, print) => {
   const first = snapshotOf(source);
   const reader = new RingReader(source.machine);
-  const ofPid = (event: TraceEvent, s: Snapshot): boolean =>
-    options.pid === null || event.tid === options.pid || s.processes.some((p) => p.pid === options.pid && p.tasks.some((t) => t.tid === event.tid));
+  const film = new Film(source.machine, new Programs(options.programs));
   const show = (s: Snapshot): void => {
     const batch = reader.read();
-    const chosen = batch.events.filter((e) => (options.all || e.kind === 'fault') && ofPid(e, s));
+    const chosen = film.take(batch, s).filter((e) => (options.all || e.kind === 'fault') && (options.pid === null || e.pid === options.pid || e.tid === options.pid));
     if (batch.lost && !options.json) print(`${batch.lost} events were overwritten before they were read`);
     if (options.json) print(toJson({ lost: batch.lost, events: chosen }));
     else for (const event of chosen) print(eventLine(source, event, s, options));

@@ -28,6 +28,7 @@ Looks at a running machine (./vitrine run --watch) or at a dump. Nothing is aske
   --machine FILE      the machine's file (default $VITRINE_BUILD/run/machine.json)
   --dump FILE.elf     a dump instead
   --elf FILE          the kernel's ELF file, if not the one that the machine file names
+  --program PATH=FILE of faults: the file of a program of the guest's, for names and lines (this tree's own are known)
   --satp VALUE        walk and pt on a guest that is no Vitrine, by this satp
 `;
 

@@ -19,15 +19,17 @@ export interface Options {
   follow: boolean;
   pid: number | null;
   seconds: number;
+  /** "PATH=FILE": the program's in the guest, the same file here. */
+  programs: string[];
 }
 
 const FLAGS = new Set(['--json', '--help', '-h', '--user', '--kernel', '--all', '-f', '--follow']);
-const VALUES = new Set(['--lang', '--machine', '--dump', '--elf', '--satp', '--access', '--pid', '--seconds']);
+const VALUES = new Set(['--lang', '--machine', '--dump', '--elf', '--satp', '--access', '--pid', '--seconds', '--program']);
 
 export function parseOptions(argv: string[]): Options {
   const options: Options = {
     command: '', words: [], json: false, help: false, lang: 'en', machine: null, dump: null, elf: null, satp: null, access: 'r', mode: null, all: false,
-    follow: false, pid: null, seconds: 1,
+    follow: false, pid: null, seconds: 1, programs: [],
   };
   for (let i = 0; i < argv.length; i++) {
     const [name, inline] = split(argv[i]!);
@@ -68,6 +70,7 @@ function setValue(options: Options, name: string, value: string): void {
   } else if (name === '--machine') options.machine = value;
   else if (name === '--dump') options.dump = value;
   else if (name === '--elf') options.elf = value;
+  else if (name === '--program') options.programs.push(value);
   else if (name === '--satp') options.satp = parseNumber(value);
   else if (name === '--pid') options.pid = parsePid(value);
   else options.seconds = parseSeconds(value);

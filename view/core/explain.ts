@@ -83,6 +83,8 @@ export interface EventContext {
   symbols?: Symbols | null;
   /** The source line of an address of the kernel's, or empty. */
   lineOf?: (pc: bigint) => string;
+  /** What is known of the event's pc, in place of both. */
+  place?: string;
 }
 
 export function explainEvent(event: TraceEvent, lang: Lang, context: EventContext = {}): Explanation {
@@ -128,7 +130,8 @@ function spaceOf(tid: number, s: Snapshot | undefined): AspaceInfo | null {
 
 function placeOf(pc: bigint, context: EventContext): string {
   const name = pc >> 63n ? context.symbols?.describe(pc) : null;
-  return name ? `${hex(pc)} <${`${name} ${context.lineOf?.(pc) ?? ''}`.trimEnd()}>` : hex(pc);
+  const place = context.place ?? (name ? `${name} ${context.lineOf?.(pc) ?? ''}`.trimEnd() : '');
+  return place ? `${hex(pc)} <${place}>` : hex(pc);
 }
 
 // ---- findings, problems, changes ----

@@ -21,8 +21,8 @@ export interface Answered {
 /** Throws UsageError for what a page may not ask. */
 function parseQuery(words: string[]): Options {
   const options = parseOptions(words);
-  const { machine, dump, elf, satp, follow, help } = options;
-  if (!ALLOWED.includes(options.command) || machine !== null || dump !== null || elf !== null || satp !== null || follow || help)
+  const { machine, dump, elf, satp, follow, help, programs } = options;
+  if (!ALLOWED.includes(options.command) || machine !== null || dump !== null || elf !== null || satp !== null || follow || help || programs.length > 0)
     throw new UsageError(`a page cannot ask ${words.join(' ')}`);
   return { ...options, json: true };
 }

@@ -13,7 +13,7 @@ import { kernelLog, lampOfDump, logText, Machine, Symbols } from '../core/index.
 import { encode, PROTOCOL } from '../shared/protocol.ts';
 import { parseSession, SESSION_FORMAT, type SessionFile } from '../shared/session.ts';
 import { sessionText } from './html.ts';
-import { Programs } from './programs.ts';
+import { Programs } from '../cli/programs.ts';
 import { Watcher } from './watcher.ts';
 
 /** Events of a session; the rest is counted as lost. */

@@ -22,7 +22,7 @@ import { Guard } from './guard.ts';
 import { Page } from './page.ts';
 import { pageText, HEADERS } from './html.ts';
 import { askHarts } from './harts.ts';
-import { Programs } from './programs.ts';
+import { Programs } from '../cli/programs.ts';
 import { Monitor } from './qmp.ts';
 import { Watcher, type Look } from './watcher.ts';
 

@@ -5,10 +5,10 @@
 import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Memory, type Snapshot, type TraceEvent } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
 import type { Catch, Cost, HartPlace, PackedEvent } from '../shared/protocol.ts';
-import { Film } from './film.ts';
+import { Film } from '../cli/film.ts';
 import { Session } from './history.ts';
 import type { Page } from './page.ts';
-import type { Programs } from './programs.ts';
+import type { Programs } from '../cli/programs.ts';
 
 /** Events that are kept for pages that are opened later. */
 const FILM_KEPT = 5000;

@@ -50,6 +50,7 @@ test('every command answers, in text and in JSON', async () => {
     [['share', '1', pid], /^FRAME/],
     [['faults'], /Page fault: write of 0x[0-9a-f]+ by /],
     [['faults'], /by .* at 0xffffffff[0-9a-f]+ <\w+\+0x[0-9a-f]+ [\w/]+\.[cS]:\d+>\./],
+    [['faults', '--program', `/sbin/init=${process.env.VITRINE_BUILD}/user/init`], / at 0x[0-9a-f]+ <init \w+\+0x[0-9a-f]+>\./],
     [['diff', '--seconds', '0.05'], /^/],
     [['check'], /^green/],
     [['layout', 'task.tid'], /^task\.tid +field +0x[0-9a-f]+ +4$/m],

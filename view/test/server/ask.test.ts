@@ -15,6 +15,7 @@ const REFUSED = [
   ['ps', '--dump', '/etc/passwd'], ['ps', '--dump=/etc/passwd'], ['ps', '--machine', '/tmp/other.json'], ['walk', '1', '0', '--elf', '/etc/passwd'],
   ['walk', '1', '0', '--satp', '0x8000000000080000'], ['faults', '-f'], ['faults', '--follow'], ['ps', '--help'], ['diff'], ['diff', '--seconds', '86400'], ['constructor'],
   ['__proto__'], ['--json'], ['walk', '1', '0', '--access', 'q'], ['walk', '1', '0', '--nothing'],
+  ['faults', '--program', '/bin/sh=/etc/passwd'],
 ];
 for (const words of REFUSED)
   test(`refused: ${words.join(' ')}`, async () => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Machine, Snapshot, TraceEvent, VmaInfo } from '../../core/index.ts';
-import { Film } from '../../server/film.ts';
-import type { Programs } from '../../server/programs.ts';
+import { Film } from '../../cli/film.ts';
+import type { Programs } from '../../cli/programs.ts';
 
 /** Pages by their physical address: each is filled with one byte. */
 const RAM = new Map<number, number>();

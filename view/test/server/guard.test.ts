@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Guard } from '../../server/guard.ts';
 import { parseRegisters } from '../../server/harts.ts';
 import { parseMessage } from '../../server/messages.ts';
-import { Programs } from '../../server/programs.ts';
+import { Programs } from '../../cli/programs.ts';
 
 const guard = new Guard(4321);
 const ours = `/?token=${guard.token}`;
