@@ -51,7 +51,7 @@ export async function bench(watcher: Watcher, console: GuestConsole, monitor: Mo
   await busy(watcher);
   print('RAM', `${watcher.ram.ranges[0]!.size / 2 ** 20} MiB`);
   print('processes', String(watcher.now!.processes.filter((p) => p.aspace !== 0).length));
-  print('the server', 'host CPU a look, ms (median, 90 %, 99 %, most)', 'bytes a look (median, 90 %, 99 %, most)', 'looks a second');
+  print('the server', 'host CPU a look, ms (mean, median, 90 %, most)', 'bytes a look (mean, median, 90 %, most)', 'looks a second');
   const sleeper = watcher.now!.processes.find((p) => p.name === 'sleep')?.pid ?? 1;
   for (const [name, of] of [['the first', 'console'], ...VIEWS.map((view) => [view, view] as const)] as [string, ViewName][]) {
     socket.say({ t: 'want', want: wantOf(of, sleeper, watcher.now!.frames.firstPfn) });

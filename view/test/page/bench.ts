@@ -76,7 +76,7 @@ async function main(): Promise<void> {
   const seconds = Number(process.env['VITRINE_SECONDS']);
   const visitor = await Visitor.open(process.env['VITRINE_ADDRESS'] ?? '', { before: [markTicks, MARK] });
   const common = await places(visitor);
-  process.stdout.write(rowOf('the page', 'main thread a tick, ms (median, 90 %, 99 %, most)', 'ticks a second'));
+  process.stdout.write(rowOf('the page', 'main thread a tick, ms (mean, median, 90 %, most)', 'ticks a second'));
   for (const view of VIEWS) {
     const costs = await measure(visitor, { ...common, view }, seconds);
     process.stdout.write(rowOf(view, spread(costs, 1), (costs.length / seconds).toFixed(1)));
