@@ -7,7 +7,10 @@ import { flagsOf, paOf, seconds } from './format.ts';
 import { filmCsv, filmTrace } from './export.ts';
 import { AddressLink, Empty, FrameLink, Steady, Twin } from './parts.tsx';
 
-/** Rows that are shown; the film is longer. And those that are seen before anybody scrolls: rows that come and go cost most. */
+/**
+ * Rows that are shown; the film is longer. And those that are seen before anybody scrolls. A row stays where it is, and with it the focus; what
+ * it says is another: elements that come and go cost most.
+ */
 const ROWS = 80;
 const ROWS_SEEN = 16;
 const CATCHABLE: readonly FaultHow[] = ['cow', 'reuse', 'zero', 'anon', 'huge', 'file', 'file-copy', 'shared', 'swap', 'usyscall', 'none'];
@@ -61,7 +64,7 @@ export function FilmView() {
               <colgroup><col class="c-time" /><col class="c-who" /><col /><col class="c-address" /><col class="c-pc" /><col class="c-cost" /></colgroup>
               <thead><tr><th class="num">{t.film.time}</th><th>{t.film.who}</th><th>{t.film.what}</th><th>{t.address}</th><th>{t.film.pc}</th><th class="num">{t.film.cost}</th></tr></thead>
               <Steady by={[found, chosen, scrolled, t]}>
-                {() => <tbody>{rows.slice(0, scrolled ? ROWS : ROWS_SEEN).map((event) => <Row key={`${event.hart}/${event.n}`} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>}
+                {() => <tbody>{rows.slice(0, scrolled ? ROWS : ROWS_SEEN).map((event, i) => <Row key={i} event={event} view={view} on={event === chosen} choose={() => setChosen(event)} />)}</tbody>}
               </Steady>
             </table>
           </div>
