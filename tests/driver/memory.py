@@ -46,6 +46,7 @@ CASES = [
      "wait $s; echo sleeper $?", ["sleep", "hog"], ["hog 137", "sleeper 137"]),
     ("two_ask_one_dies",
      "for i in 1 2 3 4 5 6; do /hog private 40 >/a & a=$!; /hog private 40 >/b & b=$!; "
+     "until [ $(dmesg | grep -c 'killed hog\\[.*badness') -ge $i ]; do sleep 0.05; done; "
      "until grep -q full /a || grep -q full /b; do sleep 0.05; done; kill -9 $a $b; wait $a; wait $b; rm /a /b; done; echo done",
      ["hog"] * 6, ["done"]),
     ("who_shares_dies_too",
