@@ -4,6 +4,7 @@ Shared by run.py (./vitrine run), view.py, gdb.py, bench.py and the tests, so th
 """
 import ctypes
 import fcntl
+import glob
 import hashlib
 import os
 import re
@@ -105,6 +106,10 @@ def make(*targets):
 
 def kernel_path(variant):
     return os.path.join(BUILD, variant, "vitrine.elf")
+
+
+def built_kernels():
+    return sorted(glob.glob(os.path.join(BUILD, "*", "vitrine.elf")))
 
 
 def image_path(kind):

@@ -6,6 +6,7 @@ usage: tools/view.py x [ARGUMENTS]       the command line (./vitrine x)
 
 Packages are fetched once, by npm, into build/view/npm; from then on nothing here needs the network.
 """
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -122,12 +123,16 @@ def is_prepared():
         is_stamped(os.path.join(OUT, ".bundled"), digest(source_files(), content=False))
 
 
-def dump_page(dump, kernel, added=()):
-    """Makes a page of a dump, beside it, which needs neither server nor QEMU. Returns its path."""
+def dump_page(dump, kernel=None, added=()):
+    """Makes a page of a dump, beside it, which needs neither server nor QEMU. Returns its path. kernel: of the machine; None: one of
+    those that are built here, if it is the one."""
     page = dump + ".html"
-    done = subprocess.run([prepare(), os.path.join(OUT, "keep.cjs"), "--dump", dump, "--elf", kernel, "--out", page] + program_options(added),
-                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True)
+    line = [prepare(), os.path.join(OUT, "keep.cjs"), "--dump", dump, "--out", page] + program_options(added)
+    line += ["--elf", kernel] if kernel else [word for path in machine.built_kernels() for word in ("--candidate", path)]
+    done = subprocess.run(line, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True)
     if done.returncode:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(page)  # half of it
         raise machine.Problem(done.stderr.strip().split("vitrine: ")[-1] or "no page could be made of %s" % dump)
     return page
 
@@ -147,7 +152,7 @@ def main(argv):
         prepare()
         print(OUT)
         return 0
-    return run(argv[0], argv[1:] + (program_options(()) if "faults" in argv[1:] else []))
+    return run(argv[0], (program_options(()) if "faults" in argv[1:] else []) + argv[1:])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def parse(argv):
     add("--screenshots", metavar="DIR", help="let a browser go through the views, and leave pictures of them in DIR (docs/img is made so)")
     add("--dumps", metavar="DIR", default=os.path.join(machine.BUILD, "dumps"), help="where dumps go (default build/dumps)")
     add("--watch", metavar="FILE", help="where to say what can be read (default build/run/machine.json)")
-    add("--dump", metavar="FILE", help="no guest: a page of a dump, written beside it")
+    add("--dump", metavar="FILE", help="no guest: a page of a dump, written beside it (--kernel ELF: of another kernel than those built here)")
     run.add_machine_options(add)
     return parser.parse_args(argv)
 
@@ -159,8 +159,9 @@ def open_page(address):
 def show_dump(args):
     if not os.path.isfile(args.dump):
         raise machine.Problem("no dump %s" % args.dump)
-    run.build(args)
-    page = view.dump_page(args.dump, args.kernel or machine.kernel_path(args.variant), [machine.split_add(text) for text in args.add])
+    if args.kernel and not os.path.isfile(args.kernel):
+        raise machine.Problem("no kernel %s" % args.kernel)
+    page = view.dump_page(args.dump, args.kernel, [machine.split_add(text) for text in args.add])
     address = "file://%s#v=1&view=console" % os.path.abspath(page)
     print("The dump is shown at\n\n    %s\n" % address)
     if not args.no_open:

@@ -1,5 +1,4 @@
 """Memory that outlives its machine: dumps of panics and hangs, as gdb reads them."""
-import json
 import os
 import re
 import shutil
@@ -60,10 +59,9 @@ def page_of(test):
     found = re.search(r"; file://(/\S+\.html)#v=1&view=lamp$", said, re.M)
     if not found:
         raise Failed("no link in %s" % said[-300:])
-    with open(found.group(1), encoding="utf-8") as file:
-        kept = re.search(r'<script type="application/json" id="session">(.*?)</script>', file.read(), re.S)
+    kept = view.session_in(found.group(1))
     os.unlink(found.group(1))
-    return json.loads(kept.group(1)) if kept else {}
+    return kept
 
 
 def as_a_page(test, members):
@@ -71,12 +69,12 @@ def as_a_page(test, members):
     kept = page_of(test)
     if '"sleep"' not in kept["history"]["first"] or not kept["events"] or not kept["symbols"]:
         raise Failed("the page knows of %s..., %d events, %d symbols" % (kept["history"]["first"][:200], len(kept["events"]), len(kept["symbols"])))
-    tool = [os.path.join(core.TOP, "tools/viewer.py"), "--no-build", "--no-open", "--dump", dump_of(test)]
-    done = core.run_python(*tool, "--variant", "debug", limit=100, log=test.log)
-    if done.status != 0 or not os.path.exists(dump_of(test) + ".html"):
+    tool = [os.path.join(core.TOP, "tools/viewer.py"), "--no-open", "--dump", dump_of(test)]
+    done = core.run_python(*tool, limit=100, log=test.log)  # which of the kernels here it was is found out
+    if done.status != 0 or not view.session_in(dump_of(test) + ".html")["symbols"]:
         raise Failed("view --dump: " + done.tail())
-    done = core.run_python(*tool, "--variant", "release", limit=100, log=test.log)
-    if done.status != 1 or "is not " not in done.err:
+    done = core.run_python(*tool, "--kernel", os.path.join(core.BUILD, "release/vitrine.elf"), limit=100, log=test.log)
+    if done.status != 1 or "is not " not in done.err or os.path.exists(dump_of(test) + ".html"):
         raise Failed("the page was made with another kernel's names: " + done.tail())
 
 

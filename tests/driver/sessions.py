@@ -104,9 +104,8 @@ def as_a_page(test, members):
     tool(test, REPLAY, path, "--page", page)
     with open(page) as file:
         text = file.read()
-    kept = re.search(r'<script type="application/json" id="session">(.*?)</script>', text, re.S)
-    session = json.loads(kept.group(1)) if kept else {}
-    if session.get("format") != "vitrine-view" or not session["history"]["deltas"]:
+    session = view.session_in(page)
+    if session["format"] != "vitrine-view" or not session["history"]["deltas"]:
         raise Failed("no session in the page")
     kinds = {event[3] for event in session["events"]}
     if not {"fault", "fork", "exec", "exit"} <= kinds or "<exec>" not in session["console"]:

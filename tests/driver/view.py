@@ -36,6 +36,12 @@ def prepare(test):
         raise Failed("tools/view.py bundle: " + done.tail())
 
 
+def session_in(page):
+    """The session that a page without a server shows."""
+    with open(page, encoding="utf-8") as file:
+        return json.loads(re.search(r'<script type="application/json" id="session">(.*?)</script>', file.read(), re.S).group(1))
+
+
 def run_node(test, name, env=None, limit=300):
     """One bundled test file. node prints TAP or its own report; the status says all."""
     done = core.run(["node", "--enable-source-maps", "--test-reporter=tap", os.path.join(VIEW, "test", name + ".test.cjs")], limit=limit, log=test.log,

@@ -8,6 +8,7 @@
  */
 import { FrameReader, INSIDE, KIND, readBanks } from './frames.ts';
 import { Machine } from './machine.ts';
+import { sameBytes } from './memory.ts';
 import { hex, PAGE_SIZE, u64, viewOf } from './numbers.ts';
 import { PageCache } from './pages.ts';
 import { checkSwap } from './swapbooks.ts';
@@ -40,9 +41,7 @@ export function checkBooks(machine: Machine, s: Snapshot): Finding[] {
 }
 
 export function same(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  if (!a || !b || a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+  return a !== null && b !== null && sameBytes(a, b);
 }
 
 /** The array of struct frame: members of single frames, and the kernel's pointers into it. */

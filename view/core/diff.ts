@@ -102,8 +102,6 @@ function treesApply(from: Snapshot, delta: Delta, aspaces: AspaceInfo[]): Map<nu
   return trees;
 }
 
-// ---- trees ----
-
 /** From one tree to the next; `tables` is there where the tables, or their numbers of entries, are others. */
 export type TreeChange = Omit<Delta['trees'][number], 'aspace'>;
 

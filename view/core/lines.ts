@@ -6,7 +6,7 @@
  * the linker dropped (their addresses lie outside of the code), sequences that run backwards, and addresses that two sequences claim. Every
  * step of every loop here consumes a byte of the file at least.
  */
-import { elfSections, elfSegments, PT_LOAD, type ElfSection } from './elf.ts';
+import { elfSections, elfSegments, PF_X, PT_LOAD, type ElfSection } from './elf.ts';
 import { u64, viewOf } from './numbers.ts';
 
 export interface SourceLine {
@@ -23,7 +23,6 @@ const MOST_COLUMNS = 16;
 const LONGEST_NAME = 255;
 const SHF_COMPRESSED = 0x800;
 const SHT_NOBITS = 8;
-const PF_X = 1;
 
 /** Standard and extended opcodes, columns of a table of files, and how their values are written. */
 const LNS = { copy: 1, advancePc: 2, advanceLine: 3, setFile: 4, constAddPc: 8, fixedAdvancePc: 9 } as const;

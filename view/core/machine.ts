@@ -5,7 +5,7 @@
 import { elfNotes, elfSections, elfSegments, PF_X, PT_LOAD, Symbols } from './elf.ts';
 import { lineText, SourceLines } from './lines.ts';
 import { Layout } from './layout.ts';
-import { inRanges } from './memory.ts';
+import { inRanges, sameBytes } from './memory.ts';
 import { hex, PAGE_SIZE, satpParts, u64, viewOf, vpnOf } from './numbers.ts';
 import { translate } from './walk.ts';
 import type { Memory, Problem } from './types.ts';
@@ -131,7 +131,7 @@ export class Machine {
     for (let at = 0; at + PAGE_SIZE <= code.fileSize; at += PAGE_SIZE, pages++) {
       const there = this.memory.read(this.imagePhysical(code.vaddr) + at, PAGE_SIZE);
       const expected = this.file.subarray(code.offset + at, code.offset + at + PAGE_SIZE);
-      if (there && expected.length === PAGE_SIZE && sameBytes(there, expected)) same++;
+      if (there && sameBytes(there, expected)) same++;
     }
     return same * 2 >= pages;
   }
@@ -204,11 +204,6 @@ export class Machine {
     this.imageBase = this.imagePhysical(this.image);
     return true;
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 /* At multiples of 8, as the note lies. */

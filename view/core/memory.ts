@@ -51,7 +51,11 @@ export function inRanges(ranges: readonly MemoryRange[], pa: number, length: num
 
 /** Are two pieces of the same length alike, byte for byte? */
 export function isSame(memory: Memory, a: Uint8Array, b: Uint8Array): boolean {
-  if (memory.same) return memory.same(a, b);
+  return memory.same ? memory.same(a, b) : sameBytes(a, b);
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }

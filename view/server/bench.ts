@@ -49,7 +49,7 @@ export async function bench(watcher: Watcher, console: GuestConsole, monitor: Mo
   const socket = new Counter();
   const page = new Page(socket as unknown as WebSocket, watcher);
   await busy(watcher);
-  print('RAM', `${watcher.ram.ranges[0]!.size / 2 ** 20} MiB`);
+  print('RAM', `${watcher.machine.memory.ranges[0]!.size / 2 ** 20} MiB`);
   print('processes', String(watcher.now!.processes.filter((p) => p.aspace !== 0).length));
   print('the server', 'host CPU a look, ms (mean, median, 90 %, most)', 'bytes a look (mean, median, 90 %, most)', 'looks a second');
   const sleeper = watcher.now!.processes.find((p) => p.name === 'sleep')?.pid ?? 1;

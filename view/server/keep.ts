@@ -4,12 +4,12 @@
  *       looks at it until its standard input ends, then writes the session
  *   node keep.cjs --page SESSION --console FILE --elf KERNEL --out FILE.html
  *       makes a page of a session, which needs no server
- *   node keep.cjs --dump FILE [--elf KERNEL] [--program PATH=FILE]... --out FILE.html
- *       makes a page of a dump
+ *   node keep.cjs --dump FILE [--elf KERNEL] [--candidate KERNEL]... [--program PATH=FILE]... --out FILE.html
+ *       makes a page of a dump, with the names of its kernel: --elf, which must be it, or of the candidates the one that is
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dumpFile, FileMemory } from '../cli/memory.ts';
-import { kernelLog, lampOfDump, logText, Machine, Symbols } from '../core/index.ts';
+import { kernelLog, lampOfDump, logText, Machine, Symbols, type Memory } from '../core/index.ts';
 import { encode, PROTOCOL } from '../shared/protocol.ts';
 import { parseSession, SESSION_FORMAT, type SessionFile } from '../shared/session.ts';
 import { sessionText } from './html.ts';
@@ -32,7 +32,7 @@ async function keep(description: string, out: string): Promise<void> {
   const about = JSON.parse(readFileSync(description, 'utf8')) as { ram: string; base: number; size: number; kernel: string };
   const ram = new FileMemory(about.ram, about.base, about.size);
   const machine = new Machine(ram, { kernel: readFileSync(option('--elf') || about.kernel) });
-  const watcher = new Watcher(machine, machine.memory, new Programs(options('--program')), EVENTS_KEPT);
+  const watcher = new Watcher(machine, new Programs(options('--program')), EVENTS_KEPT);
   let ended = false;
   process.stdin.on('end', () => (ended = true)).resume();
   while (!ended) {
@@ -66,20 +66,37 @@ function page(session: string, consoleText: string, kernel: string, out: string)
   writeFileSync(out, sessionText(encode({ ...kept, console: readFileSync(consoleText, 'utf8'), symbols: symbolsOf(kernel) })));
 }
 
-function dumpPage(dump: string, kernel: string, out: string): void {
-  const machine = new Machine(dumpFile(dump), kernel ? { kernel: readFileSync(kernel) } : {});
-  const watcher = new Watcher(machine, machine.memory, new Programs(options('--program')), EVENTS_KEPT);
-  const session = watcher.look(true) && sessionOf(watcher, kernel || dump);
-  if (!machine.runsItsFile()) throw new Error(`the kernel in ${dump} is not ${kernel}`);
+/** With the file of the kernel that it is. null: this file is of another. */
+function machineOf(memory: Memory, kernel: string): Machine | null {
+  const machine = new Machine(memory, { kernel: readFileSync(kernel) });
+  return machine.refresh() && machine.runsItsFile() ? machine : null;
+}
+
+/** A candidate may be half built. */
+function isOf(memory: Memory, candidate: string): boolean {
+  try {
+    return machineOf(memory, candidate) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function dumpPage(dump: string, kernel: string, candidates: string[], out: string): void {
+  const memory = dumpFile(dump);
+  const known = kernel || candidates.find((one) => isOf(memory, one)) || '';
+  const machine = known ? machineOf(memory, known) : new Machine(memory);
+  if (!machine) throw new Error(`the kernel in ${dump} is not ${known}`);
+  const watcher = new Watcher(machine, new Programs(options('--program')), EVENTS_KEPT);
+  const session = watcher.look(true) && sessionOf(watcher, known || dump);
   if (!session) throw new Error(`${dump}: no Vitrine kernel in it that has set up its tables`);
   const console = kernelLog(machine).map((line) => logText(line) + '\n').join('');
-  writeFileSync(out, sessionText(encode({ ...session, lamp: lampOfDump(machine, watcher.now!), console, symbols: symbolsOf(kernel) })), { mode: 0o600 });
+  writeFileSync(out, sessionText(encode({ ...session, lamp: lampOfDump(machine, watcher.now!), console, symbols: symbolsOf(known) })), { mode: 0o600 });
 }
 
 async function main(): Promise<void> {
   const out = option('--out');
   if (option('--page')) page(option('--page'), option('--console'), option('--elf'), out);
-  else if (option('--dump')) dumpPage(option('--dump'), option('--elf'), out);
+  else if (option('--dump')) dumpPage(option('--dump'), option('--elf'), options('--candidate'), out);
   else await keep(option('--machine'), out);
 }
 

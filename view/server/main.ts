@@ -250,8 +250,8 @@ class Server {
     const file = path.join(this.dumps, name);
     try {
       mkdirSync(this.dumps, { recursive: true, mode: 0o700 });
-      if (this.state === 'off') dumpMemoryTo(this.watcher.ram, file);
-      else await dumpRunning(this.monitor, this.watcher.ram, file);
+      if (this.state === 'off') dumpMemoryTo(this.watcher.machine.memory, file);
+      else await dumpRunning(this.monitor, this.watcher.machine.memory, file);
       return { path: file, error: '' };
     } catch (error) {
       return { path: '', error: String(error instanceof Error ? error.message : error) };
@@ -302,7 +302,7 @@ async function main(): Promise<void> {
   const console = await GuestConsole.open(about.console);
   const monitor = await Monitor.open(option('--monitor') ?? about.qmp);
   const ram = new FileMemory(about.ram, about.base, about.size);
-  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), ram, new Programs(options('--program')));
+  const watcher = new Watcher(new Machine(ram, { kernel: readFileSync(about.kernel) }), new Programs(options('--program')));
   const seconds = option('--bench');
   if (seconds) await bench(watcher, console, monitor, Number(seconds));
   const server = new Server(about, watcher, monitor, console, option('--dumps') ?? path.join(path.dirname(description), 'dumps'), readWalks(option('--walks')), option('--bootargs'));

@@ -2,7 +2,7 @@
  * Looks at the machine again and again: a snapshot, what changed since the last, the new events, the lamp. The pages take
  * from here what they need; with none, it looks twice a second, so that the film and the session lose little.
  */
-import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Memory, type Snapshot, type TraceEvent } from '../core/index.ts';
+import { diff, Lamp, Machine, RingReader, SnapshotReader, type Delta, type LampState, type Snapshot, type TraceEvent } from '../core/index.ts';
 import { packEvent } from '../shared/film.ts';
 import type { Catch, Cost, HartPlace, PackedEvent } from '../shared/protocol.ts';
 import { Film } from '../cli/film.ts';
@@ -49,7 +49,7 @@ export class Watcher {
   armed: Catch | null = null;
   onCaught: () => void = () => {};
 
-  constructor(readonly machine: Machine, readonly ram: Memory, programs: Programs, private readonly filmKept = FILM_KEPT) {
+  constructor(readonly machine: Machine, programs: Programs, private readonly filmKept = FILM_KEPT) {
     this.reader = new SnapshotReader(machine);
     this.film = new Film(machine, programs);
     this.lampState = this.lamp.state;

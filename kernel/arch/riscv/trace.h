@@ -65,6 +65,7 @@ void trace_start_hart(struct hart *h);
 /* The event at ring->next is written. Context: interrupts off since ring->next was read. */
 static inline void trace_end(struct trace_ring *ring, struct trace_event *e)
 {
+	__asm__ volatile("fence w, w" ::: "memory");
 	if (unlikely(++e == ring->end)) {
 		WRITE_ONCE(ring->laps, ring->laps + 1);
 		__asm__ volatile("fence w, w" ::: "memory");
@@ -73,7 +74,6 @@ static inline void trace_end(struct trace_ring *ring, struct trace_event *e)
 		WRITE_ONCE(ring->laps, ring->laps + 1);
 		return;
 	}
-	__asm__ volatile("fence w, w" ::: "memory");
 	WRITE_ONCE(ring->next, e);
 }
 

@@ -233,6 +233,7 @@ NO_CANARY void trap_user(struct trapframe *tf)
 {
 	if (tf->cause & CAUSE_INTERRUPT) {
 		interrupt(tf);
+		DEBUG_ASSERT(!irq_enabled());
 		return;
 	}
 	irq_enable();

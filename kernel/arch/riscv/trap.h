@@ -3,6 +3,7 @@
 
 #include "arch/riscv/thread.h"
 
+/* Interrupts are off when it returns. */
 void trap_user(struct trapframe *tf);
 void trap_kernel(struct trapframe *tf);
 noreturn void trap_overflow(struct trapframe *tf);
