@@ -49,6 +49,14 @@ test('vitals: harts, memory, and what looking costs', async () => {
   await visitor.twin(/hart 0: .*\n[^]*页表: .*KiB/);
 });
 
+test('vitals: the hart that a program keeps busy is the one in user mode', LIMIT, async () => {
+  await visitor.go({ view: 'console', text: true });
+  await visitor.type('while :; do :; done &');
+  await visitor.twin(/^hart \d: .* sh, user 0x[0-9a-f]+$/m);
+  await visitor.type('kill $!; wait');
+  await visitor.twin(/^hart 0: (?!.* sh, user)/m);
+});
+
 test('the film names the functions of programs whose file is here', LIMIT, async () => {
   await visitor.go({ view: 'film', text: true });
   // An orphan is init's to bury: code that it has not run before.
