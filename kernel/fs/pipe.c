@@ -398,50 +398,57 @@ static struct pipe *fifo_pipe(struct inode *inode)
 	return p;
 }
 
-/* Waits until the other side opens too. The caller's own end is counted already. */
-static int fifo_meet(struct file *f, struct pipe *p, u32 seen_readers, u32 seen_writers)
+/* Counts the caller's ends, and says in *alone whether nobody had the other end open then. */
+static int fifo_count_ends(struct file *f, struct pipe *p, bool *alone)
 {
 	u32 mode = f->mode & (FMODE_READ | FMODE_WRITE);
 
-	if (mode == FMODE_READ && !READ_ONCE(p->nr_writers)) {
-		f->pos = seen_writers;
-		if (f->flags & O_NONBLOCK)
-			return 0;
-		return wait_event_interruptible(&p->readers, READ_ONCE(p->writer_opens) != seen_writers);
+	*alone = (mode == FMODE_READ && !p->nr_writers) || (mode == FMODE_WRITE && !p->nr_readers);
+	if (*alone && mode == FMODE_WRITE && (f->flags & O_NONBLOCK))
+		return -ENXIO;
+	if (mode & FMODE_READ) {
+		WRITE_ONCE(p->nr_readers, p->nr_readers + 1);
+		WRITE_ONCE(p->reader_opens, p->reader_opens + 1);
 	}
-	if (mode == FMODE_WRITE && !READ_ONCE(p->nr_readers))
-		return wait_event_interruptible(&p->writers, READ_ONCE(p->reader_opens) != seen_readers);
+	if (mode & FMODE_WRITE) {
+		WRITE_ONCE(p->nr_writers, p->nr_writers + 1);
+		WRITE_ONCE(p->writer_opens, p->writer_opens + 1);
+	}
 	return 0;
+}
+
+/* Waits until the other side has opened too, since it was seen to have opened so many times: it may be gone again by now. */
+static int fifo_meet(struct file *f, struct pipe *p, u32 seen_readers, u32 seen_writers)
+{
+	if (f->mode & FMODE_WRITE)
+		return wait_event_interruptible(&p->writers, READ_ONCE(p->reader_opens) != seen_readers);
+	f->pos = seen_writers;
+	if (f->flags & O_NONBLOCK)
+		return 0;
+	return wait_event_interruptible(&p->readers, READ_ONCE(p->writer_opens) != seen_writers);
 }
 
 int fifo_open(struct file *f)
 {
 	struct pipe *p = fifo_pipe(f->inode);
-	u32 mode = f->mode & (FMODE_READ | FMODE_WRITE), seen_readers, seen_writers;
-	int err = 0;
+	u32 seen_readers, seen_writers;
+	bool alone;
+	int err;
 
 	if (!p)
 		return -ENOMEM;
 	mutex_lock(&p->lock);
 	seen_readers = p->reader_opens;
 	seen_writers = p->writer_opens;
-	if (mode == FMODE_WRITE && (f->flags & O_NONBLOCK) && !p->nr_readers)
-		err = -ENXIO;
-	if (!err && (mode & FMODE_READ)) {
-		WRITE_ONCE(p->nr_readers, p->nr_readers + 1);
-		WRITE_ONCE(p->reader_opens, p->reader_opens + 1);
-	}
-	if (!err && (mode & FMODE_WRITE)) {
-		WRITE_ONCE(p->nr_writers, p->nr_writers + 1);
-		WRITE_ONCE(p->writer_opens, p->writer_opens + 1);
-	}
+	err = fifo_count_ends(f, p, &alone);
 	mutex_unlock(&p->lock);
 	if (!err) {
 		waitq_wake_all(&p->readers);
 		waitq_wake_all(&p->writers);
-		err = fifo_meet(f, p, seen_readers, seen_writers);
+		if (alone)
+			err = fifo_meet(f, p, seen_readers, seen_writers);
 		if (err)
-			close_ends(p, mode);
+			close_ends(p, f->mode & (FMODE_READ | FMODE_WRITE));
 	}
 	if (err) {
 		pipe_drop_user(p, f->inode);

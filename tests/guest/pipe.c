@@ -215,6 +215,33 @@ TEST(fifo_opens_meet)
 	CHECK_EQ(read(r, &c, 1), 1);
 }
 
+/* Both opens are under way at once, and the writer is gone again before the reader has looked around. */
+TEST(fifo_writer_is_gone_when_its_reader_has_opened)
+{
+	static const char *const name[] = {"p0", "p1"};
+	pid_t pid;
+	char c;
+
+	OK(mkfifo(name[0], 0600));
+	OK(mkfifo(name[1], 0600));
+	pid = OK(fork());
+	for (int i = 0; i < 300; i++) { /* two names in turn: an open waits until its reader has closed the other */
+		int fd = OK(open(name[i % 2], pid ? O_RDONLY : O_WRONLY));
+
+		if (pid == 0) {
+			CHECK_EQ(write(fd, "F", 1), 1);
+		} else {
+			CHECK_EQ(read(fd, &c, 1), 1);
+			CHECK_EQ(c, 'F');
+			CHECK_EQ(read(fd, &c, 1), 0);
+		}
+		OK(close(fd));
+	}
+	if (pid == 0)
+		_exit(0);
+	wait_ok(pid);
+}
+
 TEST(fifo_nonblocking_opens)
 {
 	char c;

@@ -598,6 +598,65 @@ static void test_fifo(void)
 	ASSERT(live == 0);
 }
 
+/* Somebody who closes his end while another's open, which has counted it already, wakes the FIFO's queues. */
+static struct {
+	struct waitq_entry watch;
+	struct file *f;
+	u32 *ends;
+	u32 go;
+} leaver;
+
+static void leave_when_told(struct task *task, void *arg)
+{
+	while (!__atomic_load_n(&leaver.go, __ATOMIC_SEQ_CST))
+		sched_yield();
+	file_put(leaver.f);
+}
+
+static void tell_and_wait(struct waitq_entry *entry, u32 events)
+{
+	__atomic_store_n(&leaver.go, 1, __ATOMIC_SEQ_CST);
+	while (READ_ONCE(*leaver.ends))
+		sched_yield();
+}
+
+static void open_while_other_leaves(u32 flags, struct file *other)
+{
+	struct pipe *p = fifo->pipe;
+	struct file *f;
+	int err;
+
+	leaver.f = other;
+	leaver.ends = flags == O_RDONLY ? &p->nr_writers : &p->nr_readers;
+	leaver.go = 0;
+	waitq_entry_init_func(&leaver.watch, tell_and_wait);
+	host_task_start(&tasks[0], leave_when_told, NULL);
+	host_task_set_signal(&main_task, true); /* waiting would be answered with an error */
+	waitq_add(&p->writers, &leaver.watch);
+	f = fifo_file(flags, &err);
+	waitq_remove(&p->writers, &leaver.watch);
+	host_task_set_signal(&main_task, false);
+	host_task_join(&tasks[0]);
+	ASSERT(f && err == 0 && *leaver.ends == 0);
+	file_put(f);
+}
+
+static void test_fifo_other_side_leaves(void)
+{
+	struct file *r, *w;
+	int err;
+
+	fifo = anon_inode_create(S_IFIFO | 0600, "fifo");
+	r = fifo_file(O_RDONLY | O_NONBLOCK, &err);
+	w = fifo_file(O_WRONLY, &err);
+	open_while_other_leaves(O_RDONLY, w);
+	w = fifo_file(O_WRONLY, &err);
+	open_while_other_leaves(O_WRONLY, r);
+	file_put(w);
+	inode_put(fifo);
+	ASSERT(live == 0);
+}
+
 int main(void)
 {
 	host_task_init(&main_task);
@@ -616,6 +675,7 @@ int main(void)
 	test_epoll_depth();
 	test_poll_and_select();
 	test_fifo();
+	test_fifo_other_side_leaves();
 	printf("ok pipe\n");
 	return 0;
 }
