@@ -310,8 +310,9 @@ static bool block_stays(struct amap *am, u64 key, u32 age)
 /* ---- the clock ---- */
 
 struct turn {
-	u64 evicted;
+	u64 freed;  /* frames that nobody has any more */
 	u64 looked; /* slots, and a few for each amap */
+	u64 amaps;  /* that the hand has left */
 };
 
 /* One step of the hand. */
@@ -323,8 +324,10 @@ static void clock_step(struct swap_batch *b, u32 age, struct turn *t)
 	u64 key;
 
 	t->looked += 4;
-	if (!am)
+	if (!am) {
+		t->amaps++;
 		return;
+	}
 	key = am->hand;
 	end = !index_next(&am->pages, &key);
 	if (!end && block_stays(am, key, age)) {
@@ -335,7 +338,7 @@ static void clock_step(struct swap_batch *b, u32 age, struct turn *t)
 		if (c.present) {
 			chunk_each_vma(&c, look_at);
 			chunk_age(&c, age);
-			t->evicted += chunk_evict(&c, b);
+			(void)chunk_evict(&c, b);
 		}
 		t->looked += bit_count(c.present) + 1;
 		atomic64_add(&vm_stats.pgscan_anon, bit_count(c.present));
@@ -344,8 +347,10 @@ static void clock_step(struct swap_batch *b, u32 age, struct turn *t)
 		am->hand = 0;
 	}
 	clock_drop(am);
-	if (end)
+	if (end) {
 		clock_advance(am);
+		t->amaps++;
+	}
 }
 
 /* Pages that could go. */
@@ -357,27 +362,29 @@ static u64 anon_size(void)
 	return st.total ? atomic64_read(&vm_stats.anon_frames) + st.cached : 0;
 }
 
+/*
+ * A page that relatives by fork share is free when the last of them has let it go: in a hurry the hand goes all the way round for
+ * that. Only in no hurry it stops after a part of the round.
+ */
 static u64 anon_scan(u64 want)
 {
 	u32 pass = reclaim_pass();
 	u32 age = AGE_OLD - MIN(pass, AGE_OLD);
-	struct turn t = {0};
-	u64 budget = atomic64_read(&vm_stats.anon_frames) + 8 * READ_ONCE(amap_clock.nr) + CHUNK, freed;
+	u64 part = pass ? ~0ul : MAX(16 * want, 1024ul), round = READ_ONCE(amap_clock.nr);
+	struct turn t = {.freed = swap_cache_shrink(want)};
 
-	/* In no hurry only a part of the round is made. */
-	if (!pass)
-		budget = MIN(budget, MAX(16 * want, 1024ul));
-	freed = swap_cache_shrink(want);
-	while (freed + t.evicted < want && t.looked < budget) {
+	/* The hand is somewhere inside the first one, and meets it again at the end. */
+	while (t.freed < want && t.looked < part && t.amaps <= round) {
 		struct swap_batch b;
 
 		if (!swap_batch_start(&b))
 			break;
 		clock_step(&b, age, &t);
 		swap_batch_finish(&b);
+		t.freed += b.freed;
 		sched_point();
 	}
-	return freed + t.evicted;
+	return t.freed;
 }
 
 static struct shrinker shrinker = {

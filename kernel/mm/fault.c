@@ -33,7 +33,8 @@
 #include "mm/stat.h"
 #include "mm/swap.h"
 
-#define MAX_TRIES 1000
+#define MAX_TRIES    1000
+#define MEMORY_TRIES 64 /* reclaim freed frames each time, and others took them */
 
 static struct frame *zero_frame;
 
@@ -453,7 +454,7 @@ static int do_memory(struct faultctx *fc)
 {
 	if (alloc_failed_on_demand())
 		return FAULT_DONE;
-	if (fc->memory_tries++ < 4 && reclaim_pages(64))
+	if (fc->memory_tries++ < MEMORY_TRIES && reclaim_pages(64))
 		return FAULT_DONE;
 	atomic64_inc(&vm_stats.oom);
 	if (!oom_kill())

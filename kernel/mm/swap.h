@@ -118,7 +118,7 @@ struct swap_batch {
 	struct swap_run fast, slow; /* of an area that stores at once; of one that writes */
 	struct frame *frames[SWAP_BATCH];
 	u32 nr;    /* frames: to be written */
-	u64 freed; /* pages that are gone already */
+	u64 freed; /* frames that nobody else has: they are gone already, or will be when they are written */
 };
 
 /* False: there is no room in any area. Context: may sleep. */

@@ -34,8 +34,9 @@ static void *add_cached(struct swap_batch *b, struct frame *f)
 	void *entry = READ_ONCE(f->private);
 	struct swap_area *a;
 	struct swap_slot *s;
-	bool gone = false;
+	bool last, gone = false;
 	u64 irq;
+	u32 flags;
 
 	if (!entry)
 		return NULL;
@@ -47,7 +48,9 @@ static void *add_cached(struct swap_batch *b, struct frame *f)
 	}
 	s = swap_slot_find(a, swap_entry_slot(entry));
 	s->refs += s->refs < SWAP_REFS_MAX;
-	if (!(atomic_read(&f->flags) & (FRAME_DIRTY | FRAME_WRITEBACK)) && atomic_read(&f->refs) == 2) {
+	flags = atomic_read(&f->flags);
+	last = atomic_read(&f->refs) == 2;
+	if (last && !(flags & (FRAME_DIRTY | FRAME_WRITEBACK))) {
 		swap_cache_remove(a, swap_entry_slot(entry));
 		gone = true;
 	}
@@ -55,7 +58,7 @@ static void *add_cached(struct swap_batch *b, struct frame *f)
 	if (gone)
 		frame_put(f);
 	frame_put(f);
-	b->freed += gone;
+	b->freed += gone || (last && (flags & FRAME_WRITEBACK));
 	return entry;
 }
 
@@ -113,6 +116,7 @@ static void *add_slow(struct swap_batch *b, struct frame *f)
 	if (taken)
 		return TAKEN;
 	b->slow.used++;
+	b->freed += atomic_read(&f->refs) == 1;
 	b->frames[b->nr++] = f;
 	atomic64_inc(&swap_nr_writing);
 	return swap_entry_make(a->number, slot);

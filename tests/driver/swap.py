@@ -10,9 +10,10 @@ PAGE = 4096
 
 # name, what tests/guest/swap_pressure.c is told, RAM, kernel arguments, is there a second disk, cases that must pass
 CASES = [
-    ("twice_the_ram_on_a_disk", "SWAP_PRESSURE=swap", "64M", "zram=0", True, "twice_the_ram_with_a_swap_area"),
+    ("twice_the_ram_on_a_disk", "SWAP_PRESSURE=swap", "64M", "zram=0", True, "twice_the_ram_with_a_swap_area memory_shared_by_five_makes_room"),
     ("twice_the_ram_on_a_disk_32M", "SWAP_PRESSURE=swap", "32M", "zram=0", True, "twice_the_ram_with_a_swap_area"),
-    ("disk_behind_compressed_memory", "SWAP_PRESSURE=swap", "64M", "zram=25%", True, "twice_the_ram_with_a_swap_area"),
+    ("disk_behind_compressed_memory", "SWAP_PRESSURE=swap", "64M", "zram=25%", True,
+     "twice_the_ram_with_a_swap_area memory_shared_by_five_makes_room"),
     ("compressed_memory", "SWAP_PRESSURE=zram", "64M", "zram=50%", False,
      "more_than_the_ram_compressed the_same_word_takes_no_room"),
     ("without_swap_it_alone_is_killed", "SWAP_PRESSURE=none", "64M", "zram=0", False, "without_swap_it_alone_is_killed"),

@@ -388,6 +388,22 @@ static void check_all(void)
 	}
 }
 
+/* Everything is read once more, and all exit. */
+static void run_end(void)
+{
+	for (u32 i = 0; i < NPROC; i++) {
+		for (u32 k = 0; procs[i].as && k < W; k++)
+			op_read(&procs[i], k);
+	}
+	check_all();
+	for (u32 i = 0; i < NPROC; i++) {
+		if (procs[i].as)
+			aspace_put(procs[i].as);
+		memset(&procs[i], 0, sizeof(procs[i]));
+	}
+	memset(shared_value, 0, sizeof(shared_value));
+}
+
 static void run(u64 steps, u32 fail_one_in)
 {
 	disk.fail_one_in = fail_one_in;
@@ -400,17 +416,37 @@ static void run(u64 steps, u32 fail_one_in)
 			check_all();
 	}
 	disk.fail_one_in = 0;
-	for (u32 i = 0; i < NPROC; i++) {
-		for (u32 k = 0; procs[i].as && k < W; k++)
-			op_read(&procs[i], k);
-	}
-	check_all();
-	for (u32 i = 0; i < NPROC; i++) {
-		if (procs[i].as)
-			aspace_put(procs[i].as);
-		memset(&procs[i], 0, sizeof(procs[i]));
-	}
-	memset(shared_value, 0, sizeof(shared_value));
+	run_end();
+}
+
+static u64 nr_free(void)
+{
+	struct frame_stats st;
+
+	frame_stats_read(&st);
+	return st.free;
+}
+
+/* Pages that all relatives by fork share are no memory before the last of them has let them go. */
+static void reclaim_frees_what_relatives_share(void)
+{
+	u64 before;
+
+	procs[0].as = aspace_create();
+	ASSERT(procs[0].as);
+	op_map(&procs[0], 0, W);
+	for (u32 i = 0; i < W; i++)
+		op_write(&procs[0], i);
+	op_fork(&procs[0]);
+	op_fork(&procs[0]);
+	for (u32 i = 0; i < NPROC; i++)
+		op_write(&procs[i], 0); /* until then they have one amap */
+	ASSERT(nr_oom == 0);
+	before = nr_free();
+	ASSERT(reclaim_pages(64) >= 64);
+	disk_all();
+	ASSERT(nr_free() >= before + 48); /* without what compressed memory and tables take */
+	run_end();
 }
 
 int main(int argc, char **argv)
@@ -436,6 +472,7 @@ int main(int argc, char **argv)
 		ASSERT(shared);
 		if (disk_area < 0)
 			disk_open();
+		reclaim_frees_what_relatives_share();
 		run(steps / 4, round == 3 ? 30 : 0);
 		shared->ops->put_ref(shared);
 		disk_all();
