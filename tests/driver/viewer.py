@@ -28,7 +28,7 @@ class Session:
         line = [sys.executable, TOOL, "--no-build", "--no-open", "--watch", self.description] + list(extra)
         self.log = open(test.log, "a")
         self.process = subprocess.Popen(line, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True,
-                                        env=dict(os.environ, XDG_RUNTIME_DIR=place), universal_newlines=True)
+                                        env=dict(os.environ, XDG_RUNTIME_DIR=place), universal_newlines=True, preexec_fn=hear_interrupts)
         core.CHILDREN.add(self.process)
         self.watchdog = threading.Timer(START, self.process.kill)
         self.watchdog.start()
@@ -59,6 +59,11 @@ class Session:
         core.CHILDREN.drop(self.process)
         self.process.stdout.close()
         self.log.close()
+
+
+def hear_interrupts():
+    """Where the tests run in the background of a script, SIGINT is ignored, and what they start would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
