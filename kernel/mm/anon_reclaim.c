@@ -109,6 +109,7 @@ struct chunk {
 	u64 locked;  /* by a locked VMA */
 	u64 young;   /* accessed since the last look */
 	u64 out;     /* to be evicted */
+	bool full;   /* no slot is left: only pages that have one can go */
 };
 
 static void chunk_init(struct chunk *c, struct amap *am, u64 first)
@@ -191,6 +192,17 @@ static struct frame *chunk_frame(const struct chunk *c, u32 bit)
 	return index_get(&c->am->pages, c->first + bit);
 }
 
+/* The page can go, and was not used for `age` rounds. One more for a page that needs a slot and will not be free yet. */
+static bool may_go(const struct chunk *c, const struct frame *f, u32 unused, u32 age)
+{
+	bool cached = frame_swap_cached(f);
+
+	/* What shared memory still writes has other contents than what is being written. */
+	if (cached ? c->am->obj != NULL : c->full)
+		return false;
+	return unused >= age + (age && !cached && atomic_read(&f->refs) > 1);
+}
+
 /* Chooses the pages that were not used for `age` rounds, and makes the others older. */
 static void chunk_age(struct chunk *c, u32 age)
 {
@@ -201,8 +213,7 @@ static void chunk_age(struct chunk *c, u32 age)
 		u32 unused = c->young & BIT(bit) ? 0 : MIN(READ_ONCE(f->small) + 1u, AGE_MAX);
 
 		WRITE_ONCE(f->small, (u16)unused);
-		/* What shared memory still writes has other contents than what is being written. */
-		if (unused >= age && !(c->am->obj && frame_swap_cached(f)))
+		if (may_go(c, f, unused, age))
 			c->out |= BIT(bit);
 	}
 }
@@ -335,6 +346,7 @@ static void clock_step(struct swap_batch *b, u32 age, struct turn *t)
 		am->hand = (key & ~BLOCK_MASK) + HUGE_NR_PAGES;
 	} else if (!end) {
 		chunk_init(&c, am, key & ~(u64)(CHUNK - 1));
+		c.full = swap_batch_full(b);
 		if (c.present) {
 			chunk_each_vma(&c, look_at);
 			chunk_age(&c, age);
@@ -362,6 +374,17 @@ static u64 anon_size(void)
 	return st.total ? atomic64_read(&vm_stats.anon_frames) + st.cached : 0;
 }
 
+/* Without a free slot, what one relative has put into the cache can still go out of the others. */
+static bool batch_start(struct swap_batch *b)
+{
+	struct swap_totals st;
+
+	if (swap_batch_start(b))
+		return true;
+	swap_totals(&st);
+	return st.cached > 0;
+}
+
 /*
  * A page that relatives by fork share is free when the last of them has let it go: in a hurry the hand goes all the way round for
  * that. Only in no hurry it stops after a part of the round.
@@ -377,7 +400,7 @@ static u64 anon_scan(u64 want)
 	while (t.freed < want && t.looked < part && t.amaps <= round) {
 		struct swap_batch b;
 
-		if (!swap_batch_start(&b))
+		if (!batch_start(&b))
 			break;
 		clock_step(&b, age, &t);
 		swap_batch_finish(&b);

@@ -15,7 +15,7 @@ CASES = [
     ("disk_behind_compressed_memory", "SWAP_PRESSURE=swap", "64M", "zram=25%", True,
      "twice_the_ram_with_a_swap_area memory_shared_by_five_makes_room"),
     ("compressed_memory", "SWAP_PRESSURE=zram", "64M", "zram=50%", False,
-     "more_than_the_ram_compressed the_same_word_takes_no_room"),
+     "more_than_the_ram_compressed the_same_word_takes_no_room memory_shared_by_five_makes_room_compressed"),
     ("without_swap_it_alone_is_killed", "SWAP_PRESSURE=none", "64M", "zram=0", False, "without_swap_it_alone_is_killed"),
     ("big_file_and_a_flat_kernel", "BIG_FILE=/dev/vdb", "64M", "zram=0", True,
      "a_file_of_four_times_the_ram_is_read_with_a_flat_kernel"),

@@ -82,39 +82,51 @@ TEST_LIMIT(twice_the_ram_with_a_swap_area, 250)
 	use_memory(ram_pages() * 2, true);
 }
 
-/* What all relatives by fork have is free only when the last of them has let it go. */
-TEST_LIMIT(memory_shared_by_five_makes_room, 250)
+/* Five processes share pages, each with slots of its own; then one of them fills fresh ones. All read what they have. */
+static void share_and_fill(size_t shared, size_t fresh, bool noise)
 {
-	size_t half = ram_pages() * 3 / 4;
 	pid_t child[4];
 	int go[2];
+	size_t len = (shared + fresh) * PG;
 	char *p, c;
 
-	need("swap");
 	OK(pipe(go));
-	p = mmap(NULL, 2 * half * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	CHECK(p != MAP_FAILED);
-	for (size_t i = 0; i < half; i++)
-		page_fill(p + i * PG, (unsigned)i + 1, true);
+	for (size_t i = 0; i < shared; i++)
+		page_fill(p + i * PG, (unsigned)i + 1, noise);
 	for (size_t k = 0; k < ARRAY_SIZE(child); k++) {
 		child[k] = OK(fork());
 		if (child[k] == 0) {
 			close(go[1]);
-			page_fill(p + k * PG, (unsigned)k + 1, true); /* from now on it has slots of its own */
+			page_fill(p + k * PG, (unsigned)k + 1, noise); /* from now on the slots are its own */
 			CHECK_EQ(read(go[0], &c, 1), 0);
-			for (size_t i = k; i < half; i += ARRAY_SIZE(child))
-				page_expect(p + i * PG, (unsigned)i + 1, true);
+			for (size_t i = k; i < shared; i += ARRAY_SIZE(child))
+				page_expect(p + i * PG, (unsigned)i + 1, noise);
 			_exit(0);
 		}
 	}
-	for (size_t i = half; i < 2 * half; i++)
-		page_fill(p + i * PG, (unsigned)i + 1, true);
+	for (size_t i = shared; i < shared + fresh; i++)
+		page_fill(p + i * PG, (unsigned)i + 1, noise);
 	close(go[0]);
 	close(go[1]);
 	for (size_t k = 0; k < ARRAY_SIZE(child); k++)
 		wait_ok(child[k]);
-	for (size_t i = 0; i < 2 * half; i++)
-		page_expect(p + i * PG, (unsigned)i + 1, true);
+	for (size_t i = 0; i < shared + fresh; i++)
+		page_expect(p + i * PG, (unsigned)i + 1, noise);
+}
+
+/* What all relatives by fork have is free only when the last of them has let it go. */
+TEST_LIMIT(memory_shared_by_five_makes_room, 250)
+{
+	need("swap");
+	share_and_fill(ram_pages() * 3 / 4, ram_pages() * 3 / 4, true);
+}
+
+TEST_LIMIT(memory_shared_by_five_makes_room_compressed, 250)
+{
+	need("zram");
+	share_and_fill(ram_pages() * 3 / 4, ram_pages() / 4, false);
 }
 
 TEST_LIMIT(more_than_the_ram_compressed, 250)
