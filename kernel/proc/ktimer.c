@@ -142,15 +142,13 @@ void timer_interrupt(void)
 	struct timer_base *b = &bases[hart_index()];
 	u32 from_user = irq_from_user();
 	struct ktimer *t;
-	u64 now;
 
 	b->armed_ns = 0; /* nothing arms the comparator until the end */
 	while ((t = base_next_expired(b)) != NULL)
 		t->fn(t);
-	now = clock_mono_ns();
-	if (now >= b->tick_ns) {
+	if (clock_mono_ns() >= b->tick_ns) {
 		b->tick_ns = ~0ul;
-		sched_tick(now, from_user);
+		sched_tick(from_user);
 		process_tick(from_user);
 	}
 	b->armed_ns = MIN(READ_ONCE(b->first_ns), b->tick_ns);
