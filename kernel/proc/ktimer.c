@@ -92,18 +92,21 @@ void ktimer_start(struct ktimer *t, u64 deadline_ns)
 	irq_restore(flags);
 }
 
+bool ktimer_try_cancel(struct ktimer *t)
+{
+	struct timer_base *b = &bases[READ_ONCE(t->hart)];
+
+	if (load_acquire(&b->running) == t)
+		return false;
+	timer_unlink(t);
+	/* It may have expired in between, and its function may have started it again, there. */
+	return load_acquire(&b->running) != t && !READ_ONCE(t->armed);
+}
+
 void ktimer_cancel(struct ktimer *t)
 {
-	for (;;) {
-		struct timer_base *b = &bases[READ_ONCE(t->hart)];
-
-		timer_unlink(t);
-		while (load_acquire(&b->running) == t)
-			cpu_relax();
-		/* Its function may have started it again, there. */
-		if (!READ_ONCE(t->armed))
-			return;
-	}
+	while (!ktimer_try_cancel(t))
+		cpu_relax();
 }
 
 void ktimer_set_tick(u64 at_ns)
