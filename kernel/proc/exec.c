@@ -272,6 +272,7 @@ static void commit_memory(struct exec *e)
 	e->file = NULL;
 	aspace_set_pid(e->as, p->pid);
 	task_change_aspace(e->as);
+	limits_apply(p, e->as); /* prlimit may have come meanwhile, and found the old one */
 	if (p->pid == 1 && !p->execed && cmdline_flag("vmprint"))
 		pt_print(&e->as->pt, PT_PRINT_USER, vmprint_emit, NULL);
 	e->as = NULL;

@@ -79,6 +79,8 @@ long task_get_robust_list(int tid, vaddr_t *head, u64 *len);
 
 /* ---- limits.c ---- pid 0: the caller; either pointer may be NULL */
 long rlimit_change(int pid, u32 which, const struct rlimit *new_limit, struct rlimit *old);
+/* What address spaces keep of p's limits, so that faults need not ask. Locks: takes siglock. */
+void limits_apply(struct process *p, struct aspace *as);
 
 /* ---- family.c ---- */
 int process_parent_pid(void); /* of current; 0 for pid 1 */

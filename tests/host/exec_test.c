@@ -1,4 +1,4 @@
-// host-sources: kernel/proc/cred.c kernel/proc/signal.c kernel/sync/spinlock.c kernel/lib/bitmap.c kernel/lib/string.c
+// host-sources: kernel/proc/cred.c kernel/proc/limits.c kernel/proc/signal.c kernel/sync/spinlock.c kernel/lib/bitmap.c kernel/lib/string.c
 // host-flags: -iquotetests/host/fake/proc -ffunction-sections -Wl,--gc-sections
 /*
  * What exec looks at while somebody else changes it: the owner and the mode of the file, and whether tables are shared. Of exec.c,
@@ -143,7 +143,7 @@ static void test_own_table_stays(void)
 	ASSERT(kernel_objects == 0);
 }
 
-/* ---- nobody finds the memory of a set-id program by the rights of before ---- */
+/* ---- nobody finds the memory of a set-id program by the rights of before; and it has the limits of now ---- */
 
 static struct cred_ref *raised;
 static bool memory_changed;
@@ -151,6 +151,7 @@ static bool memory_changed;
 void task_change_aspace(struct aspace *as)
 {
 	ASSERT(task.cred == raised && !proc.dumpable);
+	proc.limits[RLIM_AS].soft = 100 * PAGE_SIZE; /* by prlimit, when exec had looked at the limits already */
 	memory_changed = true;
 }
 
@@ -199,7 +200,7 @@ void log_printf(enum log_level level, const char *fmt, ...)
 {
 }
 
-static void test_rights_change_before_memory(void)
+static void test_rights_limits_and_memory(void)
 {
 	static struct aspace as;
 	struct exec e = {.file = &file, .as = &as, .secure = 1, .raised = 1, .name = "program"};
@@ -213,6 +214,7 @@ static void test_rights_change_before_memory(void)
 	proc.sighand = sighand_create();
 	exec_commit(&e);
 	ASSERT(memory_changed && !e.cred && !e.as && !proc.dumpable);
+	ASSERT(as.limit_pages == 100);
 	cred_put(task.cred);
 	sighand_put(proc.sighand);
 	ASSERT(kernel_objects == 0);
@@ -224,7 +226,7 @@ int main(void)
 	test_setid_beside_chown();
 	test_shared_before_alone();
 	test_own_table_stays();
-	test_rights_change_before_memory();
+	test_rights_limits_and_memory();
 	printf("ok exec\n");
 	return 0;
 }
