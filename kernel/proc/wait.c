@@ -63,7 +63,7 @@ static void result_fill(struct wait_result *out, const struct process *child, in
  * True: the child stopped or goes on, and out says so. That it was told is noted in the same step: or the next stop, which may come
  * at any moment, would be taken for told. Locks: tasks_lock held; takes the child's siglock.
  */
-static bool wait_stop_locked(const struct wait_request *rq, struct process *child, struct wait_result *out)
+static NOINLINE bool wait_stop_locked(const struct wait_request *rq, struct process *child, struct wait_result *out)
 {
 	bool keep = rq->options & WAIT_NOWAIT, found = true;
 
