@@ -95,17 +95,23 @@ static int exec_find_program(struct exec *e, const struct path *dir, const char 
 static int exec_prepare_cred(struct exec *e)
 {
 	const struct cred *now = &current()->cred->cred;
-	const struct inode *inode = e->file->inode;
-	u32 euid = now->euid, egid = now->egid;
+	struct inode *inode = e->file->inode;
+	u32 euid = now->euid, egid = now->egid, mode, uid, gid;
 	struct cred *c;
 
+	/* Bits and owners as they were together: chown takes the bits away as it gives the file to somebody else. */
+	rwlock_read_lock(&inode->lock);
+	mode = inode->mode;
+	uid = inode->uid;
+	gid = inode->gid;
+	rwlock_read_unlock(&inode->lock);
 	if (!(mount_flags(e->file->path.mount) & MOUNT_NOSUID)) {
-		if (inode->mode & S_ISUID) {
-			euid = inode->uid;
+		if (mode & S_ISUID) {
+			euid = uid;
 			e->raised = 1;
 		}
-		if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010)) {
-			egid = inode->gid;
+		if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010)) {
+			egid = gid;
 			e->raised = 1;
 		}
 	}
@@ -125,13 +131,15 @@ static int exec_prepare_cred(struct exec *e)
 static int exec_prepare(struct exec *e)
 {
 	struct process *p = current_process();
+	/* Until it is killed, another thread may share with a new process what nobody shares yet (clone). */
+	bool threads = p->nr_threads > 1;
 
-	if (refcount_read(&p->sighand->refs) > 1) {
+	if (threads || refcount_read(&p->sighand->refs) > 1) {
 		e->sighand = sighand_copy(p);
 		if (!e->sighand)
 			return -ENOMEM;
 	}
-	if (p->files_shared) {
+	if (threads || p->files_shared) {
 		e->files = fdtable_copy(current()->files);
 		if (!e->files)
 			return -ENOMEM;
@@ -228,7 +236,7 @@ static void commit_files(struct exec *e)
 	struct fdtable *old = NULL;
 	u64 flags;
 
-	if (e->files) {
+	if (e->files && t->proc->files_shared) {
 		flags = spin_lock_irqsave(&tasks_lock);
 		old = t->files;
 		t->files = e->files;
@@ -264,6 +272,7 @@ static void commit_memory(struct exec *e)
 	e->file = NULL;
 	aspace_set_pid(e->as, p->pid);
 	task_change_aspace(e->as);
+	limits_apply(p, e->as); /* prlimit may have come meanwhile, and found the old one */
 	if (p->pid == 1 && !p->execed && cmdline_flag("vmprint"))
 		pt_print(&e->as->pt, PT_PRINT_USER, vmprint_emit, NULL);
 	e->as = NULL;
@@ -275,13 +284,16 @@ static void exec_commit(struct exec *e)
 	struct process *p = t->proc;
 	const char *base = strrchr(e->name, '/');
 
-	commit_memory(e);
-	commit_signals(e);
-	process_timers_exec(p);
+	/* Before the memory: nobody who may not look into it may find it (procfs/task.c, node_aspace). */
+	if (e->secure)
+		p->dumpable = 0;
 	if (e->cred) {
 		cred_commit(e->cred);
 		e->cred = NULL;
 	}
+	commit_memory(e);
+	commit_signals(e);
+	process_timers_exec(p);
 	commit_files(e);
 	p->dumpable = !e->secure;
 	if (e->secure)

@@ -71,8 +71,8 @@ struct exec {
 	struct cred_ref *cred;   /* NULL: unchanged */
 	u32 secure;              /* AT_SECURE */
 	u32 raised;              /* ids came from the file's mode bits: dangerous personality bits go */
-	struct sighand *sighand; /* spare, if the table is shared */
-	struct fdtable *files;   /* spare, if shared with another process */
+	struct sighand *sighand; /* spare, if the table is shared or may be by then */
+	struct fdtable *files;   /* the same, if with another process */
 	u8 window[EXEC_WINDOW];
 	u8 phdrs[ELF_MAX_PHDRS * ELF_PHDR_SIZE];
 	char interp_name[ELF_INTERP_MAX];

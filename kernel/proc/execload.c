@@ -234,16 +234,14 @@ static void extents_note(struct exec *e)
 /* From the top: stack, a gap that it may grow into, then whatever mmap places. */
 static void layout_choose(struct exec *e)
 {
-	u64 stack = task_rlimit(RLIM_STACK), as_limit = task_rlimit(RLIM_AS), data = task_rlimit(RLIM_DATA);
-	u64 gap = CLAMP(stack, STACK_GAP_MIN, USER_DEFAULT_END / 6);
 	struct aspace *as = e->as;
+	u64 gap;
 
+	limits_apply(current_process(), as);
+	gap = CLAMP(as->stack_limit, STACK_GAP_MIN, USER_DEFAULT_END / 6);
 	e->stack_top = USER_MMAP_END - PAGE_SIZE - shift_by(e->random.stack, STACK_RANDOM_BITS);
 	as->stack_top = e->stack_top;
-	as->stack_limit = stack;
 	as->mmap_top = PAGE_ALIGN_DOWN(e->stack_top - gap) - PAGE_SIZE - shift_by(e->random.mmap, e->rnd_bits);
-	as->limit_pages = as_limit == RLIM_INFINITY ? ~0ul : as_limit >> PAGE_SHIFT;
-	as->data_limit_pages = data == RLIM_INFINITY ? ~0ul : data >> PAGE_SHIFT;
 }
 
 /* AT_RANDOM is random in any case. */

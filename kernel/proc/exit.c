@@ -109,7 +109,7 @@ static bool exit_begin(struct task *t, int code)
 	if (!last && (p->pending.set & ~t->sigmask)) {
 		/* What was meant for this thread, another shall take. */
 		list_for_each_entry (other, &p->threads, thread_link) {
-			if (!other->exiting && (p->pending.set & ~other->sigmask))
+			if (signal_wanted_locked(other, p->pending.set))
 				sched_wake_signal(other, SIGNAL_WAKE_NORMAL);
 		}
 	}

@@ -79,23 +79,30 @@ static bool signal_is_shut_out(int signo)
 	return out;
 }
 
-int tty_background_check(struct pid *tty_pgrp, int signo)
+/* The caller's group, `mine`, is in the background. */
+static int background_answer(struct pid *mine, bool orphaned, int signo)
 {
-	struct pid *mine = current_process()->pgrp;
-	bool orphaned;
-	u64 flags;
-
-	if (!tty_pgrp || mine == tty_pgrp)
-		return 1;
 	if (signal_is_shut_out(signo))
 		return signo == SIGTTIN ? -EIO : 1;
-	flags = spin_lock_irqsave(&tasks_lock);
-	orphaned = pgrp_is_orphaned_locked(mine, NULL);
-	spin_unlock_irqrestore(&tasks_lock, flags);
 	if (orphaned)
 		return -EIO;
 	tty_signal_group(mine, signo);
 	return 0;
+}
+
+int tty_background_check(struct pid *tty_pgrp, int signo)
+{
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	struct pid *mine = current_process()->pgrp;
+	bool orphaned = pgrp_is_orphaned_locked(mine, NULL);
+	int ret;
+
+	/* The parent, or a sibling thread, may put this process into another group meanwhile. */
+	pid_get(mine);
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	ret = !tty_pgrp || mine == tty_pgrp ? 1 : background_answer(mine, orphaned, signo);
+	pid_put(mine);
+	return ret;
 }
 
 int tty_find_pgrp(int pgid, struct pid **out)

@@ -92,18 +92,21 @@ void ktimer_start(struct ktimer *t, u64 deadline_ns)
 	irq_restore(flags);
 }
 
+bool ktimer_try_cancel(struct ktimer *t)
+{
+	struct timer_base *b = &bases[READ_ONCE(t->hart)];
+
+	if (load_acquire(&b->running) == t)
+		return false;
+	timer_unlink(t);
+	/* It may have expired in between, and its function may have started it again, there. */
+	return load_acquire(&b->running) != t && !READ_ONCE(t->armed);
+}
+
 void ktimer_cancel(struct ktimer *t)
 {
-	for (;;) {
-		struct timer_base *b = &bases[READ_ONCE(t->hart)];
-
-		timer_unlink(t);
-		while (load_acquire(&b->running) == t)
-			cpu_relax();
-		/* Its function may have started it again, there. */
-		if (!READ_ONCE(t->armed))
-			return;
-	}
+	while (!ktimer_try_cancel(t))
+		cpu_relax();
 }
 
 void ktimer_set_tick(u64 at_ns)
@@ -142,15 +145,13 @@ void timer_interrupt(void)
 	struct timer_base *b = &bases[hart_index()];
 	u32 from_user = irq_from_user();
 	struct ktimer *t;
-	u64 now;
 
 	b->armed_ns = 0; /* nothing arms the comparator until the end */
 	while ((t = base_next_expired(b)) != NULL)
 		t->fn(t);
-	now = clock_mono_ns();
-	if (now >= b->tick_ns) {
+	if (clock_mono_ns() >= b->tick_ns) {
 		b->tick_ns = ~0ul;
-		sched_tick(now, from_user);
+		sched_tick(from_user);
 		process_tick(from_user);
 	}
 	b->armed_ns = MIN(READ_ONCE(b->first_ns), b->tick_ns);

@@ -26,8 +26,23 @@ static long rlimit_check(u32 which, const struct rlimit *want, const struct rlim
 	return 0;
 }
 
-/* What address spaces keep of the limits, so that faults need not ask. */
-static void rlimit_apply(struct process *p, u32 which, u64 soft)
+static u64 limit_in_pages(u64 bytes)
+{
+	return bytes == RLIM_INFINITY ? ~0ul : bytes >> PAGE_SHIFT;
+}
+
+/* Read and written in one hold: of two who apply different limits, the later one has seen the later. */
+void limits_apply(struct process *p, struct aspace *as)
+{
+	u64 flags = spin_lock_irqsave(&p->siglock);
+
+	as->limit_pages = limit_in_pages(p->limits[RLIM_AS].soft);
+	as->data_limit_pages = limit_in_pages(p->limits[RLIM_DATA].soft);
+	as->stack_limit = p->limits[RLIM_STACK].soft;
+	spin_unlock_irqrestore(&p->siglock, flags);
+}
+
+static void rlimit_apply(struct process *p, u32 which)
 {
 	struct aspace *as;
 
@@ -36,12 +51,7 @@ static void rlimit_apply(struct process *p, u32 which, u64 soft)
 	as = process_aspace(p);
 	if (!as)
 		return;
-	if (which == RLIM_AS)
-		as->limit_pages = soft == RLIM_INFINITY ? ~0ul : soft >> PAGE_SHIFT;
-	else if (which == RLIM_DATA)
-		as->data_limit_pages = soft == RLIM_INFINITY ? ~0ul : soft >> PAGE_SHIFT;
-	else
-		as->stack_limit = soft;
+	limits_apply(p, as);
 	aspace_put(as);
 }
 
@@ -60,7 +70,7 @@ static long rlimit_change_process(struct process *p, u32 which, const struct rli
 	}
 	spin_unlock_irqrestore(&p->siglock, flags);
 	if (err == 0 && new_limit)
-		rlimit_apply(p, which, new_limit->soft);
+		rlimit_apply(p, which);
 	return err;
 }
 

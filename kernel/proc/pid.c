@@ -128,7 +128,10 @@ void pid_detach(struct pid *p)
 
 /* ---- from numbers to tasks ---- */
 
-/* pid->task is taken away before the table's reference to the task is dropped, both by the same lock. */
+/*
+ * pid->task is taken away before the table's reference to the task is dropped, both by the same lock. A leader is who has its process's
+ * number: process->leader is not looked at, for it changes by another lock (exec.c, take_leadership).
+ */
 static struct task *pid_task_get(int nr, bool leaders_only)
 {
 	u64 flags;
@@ -139,7 +142,7 @@ static struct task *pid_task_get(int nr, bool leaders_only)
 		return NULL;
 	flags = spin_lock_irqsave(&pid_lock);
 	p = index_get(&pids, (u64)nr);
-	if (p && p->task && (!leaders_only || (p->task->proc && p->task->proc->leader == p->task))) {
+	if (p && p->task && (!leaders_only || (p->task->proc && p->task->proc->pid == nr))) {
 		t = p->task;
 		task_get(t);
 	}

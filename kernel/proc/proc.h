@@ -79,6 +79,8 @@ long task_get_robust_list(int tid, vaddr_t *head, u64 *len);
 
 /* ---- limits.c ---- pid 0: the caller; either pointer may be NULL */
 long rlimit_change(int pid, u32 which, const struct rlimit *new_limit, struct rlimit *old);
+/* What address spaces keep of p's limits, so that faults need not ask. Locks: takes siglock. */
+void limits_apply(struct process *p, struct aspace *as);
 
 /* ---- family.c ---- */
 int process_parent_pid(void); /* of current; 0 for pid 1 */
@@ -150,7 +152,10 @@ long ptimer_gettime(int id, struct itimer_spec *out);
 long ptimer_overrun(int id);
 long ptimer_delete(int id);
 
-/* Kernel timers: one-shot callbacks in interrupt context, per hart. */
+/*
+ * Kernel timers: one-shot callbacks in interrupt context, per hart. Two calls for one timer never run at once: its owner's lock
+ * sees to that. Only fn may start its timer while another hart waits in ktimer_cancel.
+ */
 struct ktimer {
 	struct tree_node node;
 	u64 deadline_ns;
@@ -161,5 +166,7 @@ struct ktimer {
 void ktimer_start(struct ktimer *t, u64 deadline_ns); /* re-arms; Context: any */
 /* Not running and not armed when it returns. Context: process or a spinlock that fn does not take. */
 void ktimer_cancel(struct ktimer *t);
+/* The same for who holds a lock that fn takes. False: fn runs, nothing was done; let go of the lock and try again. */
+MUST_CHECK bool ktimer_try_cancel(struct ktimer *t);
 
 /* ---- oom.c ---- see mm/reclaim.h oom_kill */

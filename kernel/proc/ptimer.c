@@ -130,17 +130,19 @@ static long event_check(const struct sigevent_k *ev)
 	return err;
 }
 
-static int ptimer_insert(struct itimer_set *set, struct ptimer *pt)
+/* The timer is whole before others can find it, and theirs to delete from then on. Its number, or -EAGAIN. */
+static int ptimer_insert(struct itimer_set *set, struct ptimer *pt, const struct sigevent_k *ev)
 {
 	u64 flags = spin_lock_irqsave(&set->proc->siglock), id;
-	int err = -EAGAIN;
+	int ret = -EAGAIN;
 
 	if (index_find_free(&set->ptimers, 0, PTIMER_MAX - 1, &id) == 0) {
 		pt->id = (int)id;
-		err = index_set(&set->ptimers, id, pt) ? -EAGAIN : 0;
+		pt->event = ev ? *ev : (struct sigevent_k){.signo = SIGALRM, .notify = NOTIFY_SIGNAL, .value = id};
+		ret = index_set(&set->ptimers, id, pt) ? -EAGAIN : (int)id;
 	}
 	spin_unlock_irqrestore(&set->proc->siglock, flags);
-	return err;
+	return ret;
 }
 
 long ptimer_create(u32 clock, const struct sigevent_k *ev, int *id)
@@ -162,13 +164,12 @@ long ptimer_create(u32 clock, const struct sigevent_k *ev, int *id)
 	pt->proc = p;
 	pt->clock = clock;
 	pt->timer.fn = ptimer_fire;
-	err = ptimer_insert(set, pt);
-	if (err) {
+	err = ptimer_insert(set, pt, ev);
+	if (err < 0) {
 		kfree(pt);
 		return err;
 	}
-	pt->event = ev ? *ev : (struct sigevent_k){.signo = SIGALRM, .notify = NOTIFY_SIGNAL, .value = (u64)pt->id};
-	*id = pt->id;
+	*id = (int)err;
 	return 0;
 }
 
@@ -204,18 +205,20 @@ static void ptimer_read_locked(const struct ptimer *pt, struct itimer_spec *out)
 long ptimer_settime(int id, u32 tflags, const struct itimer_spec *new_value, struct itimer_spec *old)
 {
 	u64 flags, deadline;
-	struct ptimer *pt = ptimer_lock(id, &flags);
+	struct ptimer *pt;
 
-	if (!pt)
-		return -EINVAL;
-	if (old)
-		ptimer_read_locked(pt, old);
+	for (;;) {
+		pt = ptimer_lock(id, &flags);
+		if (!pt)
+			return -EINVAL;
+		if (old)
+			ptimer_read_locked(pt, old);
+		if (ktimer_try_cancel(&pt->timer))
+			break;
+		ptimer_unlock(pt, flags);
+		cpu_relax();
+	}
 	pt->interval = 0;
-	ptimer_unlock(pt, flags);
-	ktimer_cancel(&pt->timer);
-	pt = ptimer_lock(id, &flags);
-	if (!pt)
-		return -EINVAL; /* another thread deleted it */
 	pt->overrun = 0;
 	if (new_value->value_ns) {
 		deadline = clock_mono_ns() + new_value->value_ns;

@@ -186,7 +186,8 @@ void runq_account(struct runq *rq, u64 now)
 		rq->system_ns += delta;
 	if (task_is_rt(t))
 		return;
-	t->vruntime += likely(t->weight == 1024) ? delta : delta * 1024 / t->weight;
+	/* Signed: the clocks of two harts may be a tick apart, and a delta just below 0 is not the far future. */
+	t->vruntime += likely(t->weight == 1024) ? delta : (u64)((s64)delta * 1024 / (s64)t->weight);
 	floor = t->vruntime;
 	if (rq->first)
 		floor = MIN(floor, tree_entry(rq->first, struct task, run_node)->vruntime);
@@ -404,9 +405,10 @@ void sched_run(void)
 	u64 flags = irq_save();
 	struct runq *rq = this_runq();
 	struct task *prev = current(), *next;
-	u64 now = clock_mono_ns();
+	u64 now;
 
 	spin_lock(&rq->lock);
+	now = clock_mono_ns();
 	runq_account(rq, now);
 	__atomic_fetch_and(&prev->thread.work, ~THREAD_RESCHED, __ATOMIC_RELAXED);
 	if (prev != rq->idle && !runq_leave(rq, prev, now)) {
@@ -499,14 +501,16 @@ static bool tick_wants_switch(const struct runq *rq, u64 now)
 	return first->vruntime < cur->vruntime;
 }
 
-void sched_tick(u64 now, u32 from_user)
+void sched_tick(u32 from_user)
 {
 	struct runq *rq = this_runq();
 	struct task *t = current();
+	u64 now;
 
 	if (t == rq->idle)
 		return;
 	spin_lock(&rq->lock);
+	now = clock_mono_ns();
 	runq_account(rq, now);
 	if (from_user)
 		t->ticks_user++;

@@ -60,14 +60,14 @@ bool sched_wake_states(struct task *t, u32 states);
 enum signal_wake { SIGNAL_WAKE_NORMAL, SIGNAL_WAKE_FATAL };
 void sched_wake_signal(struct task *t, enum signal_wake how);
 /* From the timer interrupt of this hart. `from_user`: 1 when it stopped user code. */
-void sched_tick(u64 now, u32 from_user);
+void sched_tick(u32 from_user);
 /* Updates exec_total of a task that may be running. */
 u64 sched_exec_total(struct task *t);
 
 /* ---- queues, for balance.c and sched_ctl.c. Locks: rq->lock held, interrupts off ---- */
 /* Locks the queue that t belongs to. */
 struct runq *task_runq_lock(struct task *t);
-/* Brings the running task's times up to `now`. */
+/* Brings the running task's times up to `now`, which is read under the lock: others do this too, and times only grow. */
 void runq_account(struct runq *rq, u64 now);
 void runq_add(struct runq *rq, struct task *t);
 /* Takes out a waiting task, which will be added to `to`. Locks: both queues'. */

@@ -144,7 +144,7 @@ static void stop_begin(int signo)
 	if (signo != SIGSTOP && group_is_orphaned())
 		return;
 	flags = spin_lock_irqsave(&p->siglock);
-	if (!p->group_exit && !(((t->pending.set | p->pending.set) & SIG_BIT(SIGCONT))) && !p->stopped) {
+	if (!p->group_exit && p->stop_taken && !p->stopped) {
 		p->stopped = 1;
 		p->stop_complete = 0;
 		p->nr_stopped = 0;
@@ -248,8 +248,12 @@ static enum step signal_next(struct siginfo_k *info, struct sigaction_k *act)
 		*act = p->sighand->action[signo - 1];
 		if (act->handler > SIG_IGN && (act->flags & SA_RESETHAND))
 			p->sighand->action[signo - 1].handler = SIG_DFL;
-		if (act->handler == SIG_DFL && p->unkillable)
-			act->handler = SIG_IGN;
+		if (act->handler == SIG_DFL) {
+			if (p->unkillable)
+				act->handler = SIG_IGN;
+			else if (SIG_BIT(signo) & SIGSET_STOP)
+				p->stop_taken = 1;
+		}
 	}
 	spin_unlock_irqrestore(&p->siglock, flags);
 	return step;

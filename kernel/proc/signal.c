@@ -252,18 +252,23 @@ long signal_action(int signo, const struct sigaction_k *act, struct sigaction_k 
 
 /* ---- masks ---- */
 
-/* Process-wide signals that t now blocks may be taken by its siblings. */
-static void retarget_locked(struct task *t, u64 now_blocked)
+static NOINLINE void wake_siblings_locked(struct task *t, u64 left)
 {
-	u64 left = t->proc->pending.set & now_blocked;
 	struct task *other;
 
-	if (!left || t->proc->nr_live < 2)
-		return;
 	list_for_each_entry (other, &t->proc->threads, thread_link) {
-		if (other != t && !other->exiting && (left & ~other->sigmask))
+		if (other != t && signal_wanted_locked(other, left))
 			sched_wake_signal(other, SIGNAL_WAKE_NORMAL);
 	}
+}
+
+/* Process-wide signals that t does not take any more may be taken by its siblings. */
+static inline void retarget_locked(struct task *t, u64 not_taken)
+{
+	u64 left = t->proc->pending.set & not_taken;
+
+	if (unlikely(left) && t->proc->nr_live > 1)
+		wake_siblings_locked(t, left);
 }
 
 void sigmask_set_locked(struct task *t, u64 mask)
@@ -342,13 +347,19 @@ long signal_suspend(u64 mask)
 	return -ERESTARTNOHAND;
 }
 
-static int timedwait_take(struct task *t, u64 set, struct siginfo_k *out)
+/* A signal of `set`, or 0: then it waits for one, unless this is the last look. */
+static int timedwait_take(struct task *t, u64 set, struct siginfo_k *out, bool last)
 {
 	u64 flags = spin_lock_irqsave(&t->proc->siglock);
 	int timer_id, signo = signal_dequeue_locked(t, set, out, &timer_id);
 
-	/* Only while it waits do senders take this thread for one that wants them. */
-	t->wait_set = signo ? 0 : set;
+	/*
+	 * Only while it waits do senders take this thread for one that wants them. That ends in one step with the look: what is left
+	 * may have been sent when this thread was chosen for it, and is for others who wait.
+	 */
+	t->wait_set = signo || last ? 0 : set;
+	if (!t->wait_set)
+		retarget_locked(t, set & t->sigmask);
 	spin_unlock_irqrestore(&t->proc->siglock, flags);
 	return signo;
 }
@@ -361,13 +372,12 @@ long signal_timedwait(u64 set, struct siginfo_k *out, u64 deadline_ns)
 	set &= ~SIGSET_UNBLOCKABLE;
 	for (;;) {
 		sched_prepare_sleep(SLEEP_INTERRUPTIBLE);
-		signo = timedwait_take(t, set, out);
+		signo = timedwait_take(t, set, out, err != 0);
 		if (signo || err)
 			break;
 		err = sched_sleep(deadline_ns);
 	}
 	sched_cancel_sleep();
-	t->wait_set = 0;
 	if (signo)
 		return signo;
 	return err == -ETIMEDOUT ? -EAGAIN : -EINTR;

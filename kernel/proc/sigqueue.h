@@ -68,3 +68,8 @@ bool pgrp_is_orphaned_locked(struct pid *pgrp, const struct process *but);
 int signal_queue_add(struct signal_queue *q, const struct siginfo_k *info, int timer_id, u64 limit);
 void sigmask_set_locked(struct task *t, u64 mask);
 bool stop_check_complete_locked(struct process *p);
+/* Of `set`, what t would take: what it does not block, and what it waits for. Locks: siglock held. */
+static inline u64 signal_wanted_locked(const struct task *t, u64 set)
+{
+	return t->exiting ? 0 : set & (~t->sigmask | t->wait_set);
+}

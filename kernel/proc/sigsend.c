@@ -45,6 +45,7 @@ static void continue_locked(struct process *p)
 {
 	struct task *t;
 
+	p->stop_taken = 0;
 	if (!p->stopped)
 		return;
 	p->stopped = 0;
@@ -297,13 +298,15 @@ static long kill_one(int pid, const struct siginfo_k *info)
 	return ret;
 }
 
-/* 0 when one could be signalled; else the last error. */
+/* NULL: the caller's own group, which may be another one until the lock is had. 0 when one could be signalled; else the last error. */
 static long kill_group(struct pid *group, const struct siginfo_k *info)
 {
 	u64 flags = spin_lock_irqsave(&tasks_lock);
 	long ret = -ESRCH;
 	struct process *p;
 
+	if (!group)
+		group = current_process()->pgrp;
 	list_for_each_entry (p, &group->group, pgrp_link) {
 		int err = send_checked_locked(p, NULL, info);
 
@@ -363,7 +366,7 @@ long signal_kill(int pid, int signo)
 	if (pid > 0)
 		return kill_one(pid, &info);
 	if (pid == 0)
-		return kill_group(current_process()->pgrp, &info);
+		return kill_group(NULL, &info);
 	if (pid == -1)
 		return kill_all(&info);
 	return pid == (int)0x80000000 ? -ESRCH : kill_group_number(-pid, &info);

@@ -159,7 +159,8 @@ struct process {
 	struct sighand *sighand;     /* shared by CLONE_SIGHAND */
 	struct signal_queue pending; /* for the whole process */
 	u32 group_exit, group_exit_code;
-	u32 stopped; /* a stop is in force: threads stop on their way to user mode */
+	u32 stopped;    /* a stop is in force: threads stop on their way to user mode */
+	u32 stop_taken; /* a thread took a stop signal to act on it, and no SIGCONT came since [siglock] */
 	u32 stop_signal, stop_reported, continued;
 	u32 nr_stopped;       /* threads that did */
 	u32 stop_complete;    /* all did: wait may report it */

@@ -48,7 +48,7 @@ struct itimer_set *timers_get(struct process *p)
 	index_init(&set->ptimers);
 	flags = spin_lock_irqsave(&p->siglock);
 	if (!p->timers) {
-		p->timers = set;
+		store_release(&p->timers, set); /* itimer_get looks without the lock */
 		set = NULL;
 	}
 	spin_unlock_irqrestore(&p->siglock, flags);
@@ -69,13 +69,16 @@ static void real_read_locked(const struct itimer_set *set, struct itimer_spec *o
 static void real_set(struct itimer_set *set, const struct itimer_spec *value, struct itimer_spec *old)
 {
 	struct process *p = set->proc;
-	u64 flags = spin_lock_irqsave(&p->siglock);
+	u64 flags;
 
-	real_read_locked(set, old);
-	set->real_interval = 0;
-	spin_unlock_irqrestore(&p->siglock, flags);
-	ktimer_cancel(&set->real);
-	flags = spin_lock_irqsave(&p->siglock);
+	for (;;) {
+		flags = spin_lock_irqsave(&p->siglock);
+		real_read_locked(set, old);
+		if (ktimer_try_cancel(&set->real))
+			break;
+		spin_unlock_irqrestore(&p->siglock, flags);
+		cpu_relax();
+	}
 	set->real_interval = value->value_ns ? value->interval_ns : 0;
 	if (value->value_ns)
 		ktimer_start(&set->real, clock_mono_ns() + value->value_ns);

@@ -1,7 +1,8 @@
 /*
- * Interval timers and POSIX timers of a process. All of it is guarded by the process's siglock; the functions of the kernel
- * timers take it too, so ktimer_cancel is called without it, after the period was set to 0 (so that the function
- * does not start the timer again).
+ * Interval timers and POSIX timers of a process. All of it is guarded by the process's siglock: every start, and every stop of a
+ * timer that somebody may still set. The functions of the kernel timers take it too: so it is stopped by ktimer_try_cancel, and
+ * where that fails the lock is let go for a moment. A timer that nobody can set any more (deleted, or the process ends) is
+ * cancelled without the lock, after it was made sure that its function does not start it again.
  */
 #pragma once
 

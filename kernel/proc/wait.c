@@ -59,6 +59,28 @@ static void result_fill(struct wait_result *out, const struct process *child, in
 	usage_of(child, &out->ru);
 }
 
+/*
+ * True: the child stopped or goes on, and out says so. That it was told is noted in the same step: or the next stop, which may come
+ * at any moment, would be taken for told. Locks: tasks_lock held; takes the child's siglock.
+ */
+static NOINLINE bool wait_stop_locked(const struct wait_request *rq, struct process *child, struct wait_result *out)
+{
+	bool keep = rq->options & WAIT_NOWAIT, found = true;
+
+	spin_lock(&child->siglock);
+	if ((rq->options & WAIT_STOPPED) && child->stop_complete && !child->stop_reported) {
+		result_fill(out, child, CLD_STOPPED, (int)(child->stop_signal << 8) | 0x7f);
+		child->stop_reported = !keep;
+	} else if ((rq->options & WAIT_CONTINUED) && child->continued) {
+		result_fill(out, child, CLD_CONTINUED, 0xffff);
+		child->continued = keep;
+	} else {
+		found = false;
+	}
+	spin_unlock(&child->siglock);
+	return found;
+}
+
 /* True: out has what there is to say of this child. Locks: tasks_lock held. */
 static bool wait_child_locked(const struct wait_request *rq, struct process *child, struct wait_result *out)
 {
@@ -74,17 +96,7 @@ static bool wait_child_locked(const struct wait_request *rq, struct process *chi
 		}
 		return true;
 	}
-	if ((rq->options & WAIT_STOPPED) && child->stop_complete && !child->stop_reported) {
-		result_fill(out, child, CLD_STOPPED, (int)(child->stop_signal << 8) | 0x7f);
-		child->stop_reported = !keep;
-		return true;
-	}
-	if ((rq->options & WAIT_CONTINUED) && child->continued) {
-		result_fill(out, child, CLD_CONTINUED, 0xffff);
-		child->continued = keep;
-		return true;
-	}
-	return false;
+	return (rq->options & (WAIT_STOPPED | WAIT_CONTINUED)) && wait_stop_locked(rq, child, out);
 }
 
 /* 1: found; 0: not yet; -ECHILD: there is no such child. */

@@ -131,8 +131,8 @@ void waitq_finish(struct waitq *wq, struct waitq_entry *entry, enum waitq_outcom
 
 /* ---- waiting for a condition ---- */
 /*
- * `kind` and `deadline` as for sched_sleep. The value is 0, -EINTR or -ETIMEDOUT; 0 whenever the
- * condition is true.
+ * `kind` and `deadline` as for sched_sleep; `deadline` is evaluated once, so that a wake does not
+ * put it off. The value is 0, -EINTR or -ETIMEDOUT; 0 whenever the condition is true.
  */
 #define WAITQ_WAIT(wq, cond, kind, deadline)                                                        \
 	({                                                                                          \
@@ -140,6 +140,7 @@ void waitq_finish(struct waitq *wq, struct waitq_entry *entry, enum waitq_outcom
 		int waitq_err = 0;                                                                  \
 		might_sleep();                                                                      \
 		if (!(cond)) {                                                                      \
+			u64 waitq_deadline = (deadline);                                            \
 			struct waitq_entry waitq_e;                                                 \
 			bool waitq_true;                                                            \
 			waitq_entry_init(&waitq_e);                                                 \
@@ -148,7 +149,7 @@ void waitq_finish(struct waitq *wq, struct waitq_entry *entry, enum waitq_outcom
 				waitq_true = (cond);                                                \
 				if (waitq_true || waitq_err != 0)                                   \
 					break;                                                      \
-				waitq_err = sched_sleep(deadline);                                  \
+				waitq_err = sched_sleep(waitq_deadline);                            \
 			}                                                                           \
 			waitq_finish(waitq_q, &waitq_e, waitq_true ? WAITQ_GOT_IT : WAITQ_GAVE_UP); \
 			if (waitq_true)                                                             \

@@ -1,5 +1,6 @@
 /* Real-time signals and synchronous taking: sigwait, sigtimedwait, order, signalfd. */
 #include "test.h"
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -145,6 +146,42 @@ TEST(pthread_kill_reaches_a_waiting_thread)
 		ZERO(pthread_join(t, &res));
 		CHECK_EQ((long)res, SIGUSR1);
 	}
+}
+
+static void *wait_either(void *arg)
+{
+	sigset_t set;
+	int sig;
+
+	(void)arg;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	return (void *)(long)(sigwait(&set, &sig) ? -1 : sig);
+}
+
+/* The sender is not interrupted by whom it wakes: both signals are sent before the first waiter has taken one. */
+TEST(two_signals_for_two_waiters)
+{
+	struct sched_param high = {.sched_priority = 1}, none = {0};
+	pthread_t waiters[2];
+	void *got[2];
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	OK(sched_setaffinity(0, sizeof(one), &one));
+	block_all(NULL);
+	for (int i = 0; i < 2; i++)
+		ZERO(pthread_create(&waiters[i], NULL, wait_either, NULL));
+	nap_ms(20);
+	OK(sched_setscheduler(0, SCHED_FIFO, &high));
+	OK(kill(getpid(), SIGUSR1));
+	OK(kill(getpid(), SIGUSR2));
+	OK(sched_setscheduler(0, SCHED_OTHER, &none));
+	for (int i = 0; i < 2; i++)
+		ZERO(pthread_join(waiters[i], &got[i]));
+	CHECK_EQ((long)got[0] + (long)got[1], SIGUSR1 + SIGUSR2);
 }
 
 TEST(the_queue_has_a_limit)

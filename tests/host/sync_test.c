@@ -326,6 +326,23 @@ static void test_early_wakes(void)
 	}
 }
 
+/* Wakes that bring nothing do not put the deadline off: it is asked for once. */
+static void test_deadline_stands(void)
+{
+	u32 wakes = 5, nr_asked = 0;
+	int err = wait_event_timeout(&wq, ({
+		if (wakes && !list_empty(&wq.entries)) {
+			wakes--;
+			wake_for_nothing();
+		}
+		false;
+	}),
+		(nr_asked++, clock_mono_ns() + 1000000));
+
+	ASSERT(err == -ETIMEDOUT && wakes == 0);
+	ASSERT(nr_asked == 1);
+}
+
 static void test_waitq(void)
 {
 	struct xorshift rng;
@@ -488,6 +505,7 @@ int main(void)
 	test_writer_gives_up();
 	test_waitq();
 	test_early_wakes();
+	test_deadline_stands();
 	test_callback();
 	test_wake_passed_on();
 	test_completion();

@@ -30,16 +30,33 @@ struct task *node_task(const struct proc_node *n)
 	return NULL;
 }
 
+/* Whose memory is shown for t's; NULL: nobody's. Locks: tasks_lock held. */
+static struct task *memory_owner_locked(struct task *t)
+{
+	struct task *other;
+
+	if (t->as)
+		return t;
+	if (t->proc->leader != t)
+		return NULL;
+	/* A leader that ended before its threads has none of its own any more. */
+	list_for_each_entry (other, &t->proc->threads, thread_link) {
+		if (other->as)
+			return other;
+	}
+	return NULL;
+}
+
 struct aspace *task_aspace(struct task *t)
 {
 	u64 flags = spin_lock_irqsave(&tasks_lock);
-	struct aspace *as = t->as;
+	struct task *owner = memory_owner_locked(t);
+	struct aspace *as = owner ? owner->as : NULL;
 
 	if (as)
 		aspace_get(as);
 	spin_unlock_irqrestore(&tasks_lock, flags);
-	/* A leader that ended before its threads has none of its own any more. */
-	return as || t->proc->leader != t ? as : process_aspace(t->proc);
+	return as;
 }
 
 struct fdtable *task_files(struct task *t)
@@ -64,18 +81,22 @@ struct fs_context *task_fs(struct task *t)
 	return fs;
 }
 
-bool task_may_look(struct task *t)
+static bool may_look_locked(const struct task *t)
 {
-	const struct cred *me = cred_current(), *c;
-	u64 flags;
-	bool may;
+	const struct cred *me = cred_current(), *c = &t->cred->cred;
 
+	spin_assert_held(&tasks_lock);
 	if (t->proc == current_process() || me->fsuid == 0)
 		return true;
-	flags = spin_lock_irqsave(&tasks_lock);
-	c = &t->cred->cred;
-	may = t->proc->dumpable && me->fsuid == c->uid && me->fsuid == c->euid && me->fsuid == c->suid &&
+	return t->proc->dumpable && me->fsuid == c->uid && me->fsuid == c->euid && me->fsuid == c->suid &&
 		me->fsgid == c->gid && me->fsgid == c->egid && me->fsgid == c->sgid;
+}
+
+bool task_may_look(struct task *t)
+{
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	bool may = may_look_locked(t);
+
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	return may;
 }
@@ -101,17 +122,23 @@ void task_owner(struct task *t, u32 *uid, u32 *gid)
 	spin_unlock_irqrestore(&tasks_lock, flags);
 }
 
+/* Asked and taken in one step: exec of a set-id program may come at any moment, and changes who may look before it changes the memory. */
 int node_aspace(const struct proc_node *n, struct aspace **out)
 {
-	struct task *t = node_task(n);
+	struct task *t = node_task(n), *owner;
 	int err = 0;
+	u64 flags;
 
 	if (!t)
 		return -ESRCH;
-	if (task_may_look(t))
-		*out = task_aspace(t);
-	else
+	flags = spin_lock_irqsave(&tasks_lock);
+	owner = memory_owner_locked(t);
+	if (!may_look_locked(owner ? owner : t))
 		err = -EACCES;
+	else if (owner)
+		aspace_get(owner->as);
+	*out = owner && !err ? owner->as : NULL;
+	spin_unlock_irqrestore(&tasks_lock, flags);
 	task_put(t);
 	return err;
 }
