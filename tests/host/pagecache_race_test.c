@@ -1,11 +1,14 @@
 // host-sources: kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
 /*
- * Reclaim has chosen a clean page that nobody uses, and before it is taken out another hart comes: one that writes to it, is in the
- * midst of that, writes it back, or maps it.
+ * Pages of a file, and another hart that comes at the worst instant. Reclaim has chosen a clean page that nobody uses, and before it is
+ * taken out somebody writes to it, is in the midst of that, writes it back, or maps it. Truncation has waited for the end of a
+ * write-back, and another one begins. The flusher clears what lies behind the end of the file, and the end moves.
  */
 #include "mm_env.h"
 
+#include "fs/buf.h"
 #include "fs/inode.h"
+#include "mm/uio.h"
 
 /* The other hart's turn: when reclaim has looked whether the page is mapped, and when it has looked whether it was accessed. */
 static void (*meanwhile)(void);
@@ -39,6 +42,8 @@ static void waited(void)
 
 #define frame_wait(f, flag) (frame_wait(f, flag), waited())
 #include "../../kernel/fs/pagecache.c"
+#undef frame_wait
+#include "../../kernel/fs/pagecache_rw.c"
 #define memobj_mapped(o) looked(memobj_mapped(o))
 #include "../../kernel/fs/pagecache_reclaim.c"
 
@@ -52,6 +57,49 @@ void inode_put(struct inode *inode)
 	ASSERT(!refcount_put(&inode->refs));
 }
 void inode_mark_pages_dirty(struct inode *inode)
+{
+}
+void inode_mark_dirty(struct inode *inode)
+{
+}
+struct timespec64 time_wall(void)
+{
+	return (struct timespec64){0};
+}
+u64 task_rlimit(u32 which)
+{
+	return ~0ul;
+}
+void task_raise(int signo)
+{
+}
+void bdev_mark_sectors(struct frame *f, u32 from, u32 to)
+{
+}
+int uio_prefault(struct uio *u, size_t len, enum access access)
+{
+	return 0;
+}
+size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n)
+{
+	memcpy(dst, (void *)(uintptr_t)(u->iov->base + u->offset), n);
+	u->offset += n;
+	u->count -= n;
+	return n;
+}
+void uio_revert(struct uio *u, size_t n)
+{
+	panic("no copy comes up short here");
+}
+int uio_copy_to(struct uio *u, const void *src, size_t n)
+{
+	panic("nobody reads here");
+}
+int uio_clear(struct uio *u, size_t n)
+{
+	panic("nobody reads here");
+}
+void writeback_balance(void)
 {
 }
 void writeback_kick(void)
@@ -114,7 +162,8 @@ static int disk_write(struct pagecache *pc, struct frame **run, u32 nr)
 	return 0;
 }
 
-static const struct pagecache_ops file_ops = {.write = disk_write};
+static int disk_reserve(struct pagecache *pc, u64 pos, u64 len);
+static const struct pagecache_ops file_ops = {.write = disk_write, .reserve = disk_reserve};
 
 static void write_out(void)
 {
@@ -237,6 +286,62 @@ static void test_truncated_while_written(void)
 	file_forget();
 }
 
+/* ---- the flusher clears the tail of the last page (write_run), and the file grows by a write to another page ---- */
+
+#define OLD_END 100
+
+static struct frame *last_page;
+static bool clearing;
+
+static void write_byte(u64 at)
+{
+	char byte = 'x';
+	struct uio u;
+	s64 pos = (s64)at;
+
+	uio_init_one(&u, UIO_KERNEL, (u64)(uintptr_t)&byte, 1);
+	ASSERT(pagecache_write(&file, &u, &pos) == 1);
+}
+
+/* It has the page BUSY, and has read where the end is. */
+static void clear_begins(void)
+{
+	ASSERT(frame_try_busy(last_page) && file.size == OLD_END);
+	clearing = true;
+}
+
+/* Before, if somebody waits for the page; or after all. */
+static void clear_ends(void)
+{
+	if (!clearing)
+		return;
+	clearing = false;
+	memset((char *)frame_kva(last_page) + OLD_END, 0, PAGE_SIZE - OLD_END);
+	frame_clear_wake(last_page, FRAME_BUSY);
+}
+
+static int disk_reserve(struct pagecache *pc, u64 pos, u64 len)
+{
+	turn();
+	return 0;
+}
+
+static void test_grows_while_tail_is_cleared(void)
+{
+	file.size = 0;
+	write_byte(OLD_END - 1);
+	last_page = pagecache_find(&file.pages, 0);
+	meanwhile = clear_begins;
+	env_sleeping = clear_ends;
+	write_byte(4 * PAGE_SIZE + 10);
+	write_byte(2 * OLD_END);
+	env_sleeping = NULL;
+	clear_ends();
+	ASSERT(!meanwhile && ((char *)frame_kva(last_page))[2 * OLD_END] == 'x');
+	frame_put(last_page);
+	file_forget();
+}
+
 int main(void)
 {
 	u64 before;
@@ -251,6 +356,7 @@ int main(void)
 	test_one(true);
 	test_mapped_meanwhile();
 	test_truncated_while_written();
+	test_grows_while_tail_is_cleared();
 	ASSERT(env_leaks() <= before + 1); /* at most what an empty index keeps */
 	return 0;
 }
