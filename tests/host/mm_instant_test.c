@@ -1,4 +1,4 @@
-// host-sources: kernel/mm/fault.c kernel/mm/fault_around.c kernel/mm/fault_swap.c kernel/mm/aspace_map.c kernel/mm/aspace_swap.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/anon_reclaim.c kernel/mm/swap_out.c kernel/mm/superpage.c kernel/mm/commit.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
+// host-sources: kernel/mm/fault_around.c kernel/mm/fault_swap.c kernel/mm/aspace_map.c kernel/mm/aspace_swap.c kernel/mm/memobj.c kernel/mm/vma.c kernel/mm/tlb.c kernel/mm/anon.c kernel/mm/anon_reclaim.c kernel/mm/swap_out.c kernel/mm/superpage.c kernel/mm/commit.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/bitmap.c kernel/lib/tree.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
 /*
  * Two threads in the memory room, the second of which comes at the worst instant of what the first one does: at a place where that
  * has no lock. The places are calls in the kernel's files, which are replaced here by a turn of the other thread and the same call.
@@ -52,8 +52,14 @@ static void turn_if_read(const volatile void *p)
 		turn(&at_read);
 }
 
+static void look_at_counts(void);
+
 #define spin_unlock(lock) (spin_unlock(lock), turn(&at_unlock))
 #include "../../kernel/mm/aspace_advise.c"
+#undef spin_unlock
+
+#define spin_unlock(lock) (spin_unlock(lock), look_at_counts())
+#include "../../kernel/mm/fault.c"
 #undef spin_unlock
 
 #define rwlock_write_unlock(lock) (rwlock_write_unlock(lock), turn(&at_write_unlock))
@@ -219,6 +225,32 @@ static void test_fork_that_fails_shares_read_only(void)
 	aspace_put(as);
 }
 
+/* ---- a page counts as soon as others can find it, and swap it out ---- */
+
+static void counts_check(struct aspace *in, vaddr_t va)
+{
+	struct amap *am = amap_at(in, va);
+
+	ASSERT(atomic64_read(&in->swapped) == am->nr_swapped &&
+		atomic64_read(&in->resident) == am->pages.count - am->nr_swapped);
+}
+
+static bool look;
+
+static void look_at_counts(void)
+{
+	if (look && amap_at(as, BASE))
+		counts_check(as, BASE);
+}
+
+static void test_page_counts_at_once(void)
+{
+	look = true;
+	program_start(0);
+	look = false;
+	aspace_put(as);
+}
+
 /* ---- pages move while a relative's go to swap, or come back ---- */
 
 static void relative_swaps_out(void)
@@ -230,14 +262,6 @@ static void relative_swaps_in(void)
 {
 	for (u32 i = 0; i < 2; i++)
 		ASSERT(*touch(relative, BASE + i * PAGE_SIZE, ACCESS_READ) == 100 + i);
-}
-
-static void counts_check(struct aspace *in, vaddr_t va)
-{
-	struct amap *am = amap_at(in, va);
-
-	ASSERT(atomic64_read(&in->swapped) == am->nr_swapped &&
-		atomic64_read(&in->resident) == am->pages.count - am->nr_swapped);
 }
 
 static void moves(u32 flags, void (*meanwhile)(void))
@@ -355,6 +379,7 @@ int main(void)
 		test_fork_that_fails_shares_read_only();
 		test_area_closed_while_it_is_chosen();
 		test_area_closed_while_it_grows();
+		test_page_counts_at_once();
 		test_move_beside_swap(0);
 		test_move_beside_swap(4);
 		test_page_taken_is_no_error();
