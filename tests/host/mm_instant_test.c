@@ -64,6 +64,7 @@ static void look_at_counts(void);
 
 #define rwlock_write_unlock(lock) (rwlock_write_unlock(lock), turn(&at_write_unlock))
 #include "../../kernel/mm/aspace.c"
+#include "../../kernel/mm/aspace_brk.c"
 #undef rwlock_write_unlock
 
 #define aspace_insert(as, v) (turn(&at_insert), aspace_insert(as, v))
@@ -225,6 +226,30 @@ static void test_fork_that_fails_shares_read_only(void)
 	aspace_put(as);
 }
 
+/* ---- two threads move the break ---- */
+
+static vaddr_t brk_other;
+
+static void break_moves(void)
+{
+	ASSERT(aspace_brk(as, brk_other) == brk_other);
+}
+
+/* One takes the break to `first` pages, and before its call returns another one to `second`. */
+static void test_break(u64 first, u64 second)
+{
+	program_start(0);
+	as->brk_start = as->brk = ELSE;
+	ASSERT(aspace_brk(as, ELSE + 8 * PAGE_SIZE) == ELSE + 8 * PAGE_SIZE);
+	brk_other = ELSE + second * PAGE_SIZE;
+	at_write_unlock = break_moves;
+	(void)aspace_brk(as, ELSE + first * PAGE_SIZE);
+	ASSERT(!at_write_unlock && as->brk == brk_other);
+	ASSERT(aspace_covered(as, ELSE, as->brk) && vma_range_free(&as->vmas, as->brk, ELSE + 100 * PAGE_SIZE));
+	aspace_check(as);
+	aspace_put(as);
+}
+
 /* ---- a page counts as soon as others can find it, and swap it out ---- */
 
 static void counts_check(struct aspace *in, vaddr_t va)
@@ -380,6 +405,10 @@ int main(void)
 		test_area_closed_while_it_is_chosen();
 		test_area_closed_while_it_grows();
 		test_page_counts_at_once();
+		test_break(4, 12);
+		test_break(12, 4);
+		test_break(12, 16);
+		test_break(4, 2);
 		test_move_beside_swap(0);
 		test_move_beside_swap(4);
 		test_page_taken_is_no_error();
