@@ -70,7 +70,9 @@ void inode_apply_attr(struct inode *inode, const struct inode_attr *attr)
 		inode->uid = attr->uid;
 	if (attr->valid & ATTR_GID)
 		inode->gid = attr->gid;
-	if (attr->valid & ATTR_SIZE)
+	if ((attr->valid & ATTR_SIZE) && attr->size > inode->size)
+		pagecache_grow(inode, attr->size);
+	else if (attr->valid & ATTR_SIZE)
 		WRITE_ONCE(inode->size, attr->size);
 	if (attr->valid & ATTR_ATIME)
 		inode->atime = attr->atime;

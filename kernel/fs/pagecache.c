@@ -79,12 +79,8 @@ static void clear_dirty_locked(struct pagecache *pc, struct frame *f)
 	atomic64_dec(&pagecache_dirty);
 }
 
-void pagecache_remove(struct pagecache *pc, struct frame *f)
+static void remove_locked(struct pagecache *pc, struct frame *f)
 {
-	u64 irq;
-
-	pagecache_lru_remove(f);
-	irq = spin_lock_irqsave(&pc->lock);
 	DEBUG_ASSERT(f->owner == pc && (frame_flags(f) & FRAME_BUSY));
 	clear_dirty_locked(pc, f);
 	index_erase(&pc->index, f->index);
@@ -92,9 +88,41 @@ void pagecache_remove(struct pagecache *pc, struct frame *f)
 	pc->nr_pages--;
 	if (pc->ops->released)
 		pc->ops->released(pc, 1);
-	spin_unlock_irqrestore(&pc->lock, irq);
+}
+
+/* Nothing of the cache is touched any more, which may be gone. */
+static void removed(struct frame *f)
+{
+	pagecache_lru_remove(f);
 	atomic64_dec(&pagecache_cached);
 	frame_put(f);
+}
+
+void pagecache_remove(struct pagecache *pc, struct frame *f)
+{
+	u64 irq = spin_lock_irqsave(&pc->lock);
+
+	remove_locked(pc, f);
+	spin_unlock_irqrestore(&pc->lock, irq);
+	removed(f);
+}
+
+/*
+ * Others find a page under pc->lock, so there is no later moment to ask. A writer keeps the reference that it got there until the
+ * page is dirty. A fault comes from a mapping that was on the list before, and may have put its reference back already.
+ */
+bool pagecache_remove_unused(struct pagecache *pc, struct frame *f)
+{
+	u64 irq = spin_lock_irqsave(&pc->lock);
+	bool unused = atomic_read(&f->refs) == 2 && !(frame_flags(f) & (FRAME_DIRTY | FRAME_WRITEBACK)) &&
+		(!memobj_mapped(&pc->obj) || mutex_is_held(&pc->obj.lock));
+
+	if (unused)
+		remove_locked(pc, f);
+	spin_unlock_irqrestore(&pc->lock, irq);
+	if (unused)
+		removed(f);
+	return unused;
 }
 
 /* ---- reading ---- */
@@ -396,15 +424,30 @@ int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sy
 
 /* ---- dropping ---- */
 
+/* Takes f, BUSY by us, out, dirty or not. False: it is under write-back, which does not ask for BUSY. */
+static bool remove_unless_written(struct pagecache *pc, struct frame *f)
+{
+	u64 irq = spin_lock_irqsave(&pc->lock);
+	bool idle = !(frame_flags(f) & FRAME_WRITEBACK);
+
+	if (idle)
+		remove_locked(pc, f);
+	spin_unlock_irqrestore(&pc->lock, irq);
+	if (idle)
+		removed(f);
+	return idle;
+}
+
 /* Takes page f (referenced) out for good, after its I/O. */
 static void evict_page(struct pagecache *pc, struct frame *f)
 {
 	frame_lock_busy(f);
-	frame_wait(f, FRAME_WRITEBACK);
 	if (f->owner == pc) {
 		u64 pgoff = f->index;
 
-		pagecache_remove(pc, f);
+		do
+			frame_wait(f, FRAME_WRITEBACK);
+		while (!remove_unless_written(pc, f));
 		if (memobj_mapped(&pc->obj))
 			memobj_unmap(&pc->obj, pgoff, pgoff);
 	}

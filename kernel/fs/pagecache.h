@@ -77,6 +77,10 @@ void pagecache_write_done(struct frame *f, int error);
 ssize_t pagecache_read(struct inode *inode, struct uio *uio, s64 *pos);
 ssize_t pagecache_write(struct inode *inode, struct uio *uio, s64 *pos);
 
+/* The end of file moves up to `size`: whoever writes the page with the old end back does not take new bytes for a tail to clear.
+ * Locks: inode->lock for writing. */
+void pagecache_grow(struct inode *inode, u64 size);
+
 /* Writes dirty pages of [first, last] and waits (SYNC) or only starts (ASYNC). Returns the first error. */
 enum pagecache_sync { PAGECACHE_START, PAGECACHE_WAIT };
 int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sync how);

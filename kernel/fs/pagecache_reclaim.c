@@ -92,8 +92,7 @@ static u32 take_out_mapped(struct pagecache *pc, struct frame *f)
 	if (mutex_trylock(&pc->obj.lock)) {
 		if (memobj_harvest_locked(&pc->obj, pgoff, pgoff) && reclaim_pass() < RECLAIM_PASSES - 1) {
 			pagecache_touch(f);
-		} else {
-			pagecache_remove(pc, f);
+		} else if (pagecache_remove_unused(pc, f)) {
 			memobj_unmap_locked(&pc->obj, pgoff, pgoff);
 			taken = 1;
 		}
@@ -108,12 +107,10 @@ static u32 take_out(struct frame *f)
 {
 	struct pagecache *pc = f->owner;
 
+	/* All this may change in a moment: pagecache_remove_unused() has the last word. */
 	if (!pc || (atomic_read(&f->flags) & (FRAME_DIRTY | FRAME_WRITEBACK)) || atomic_read(&f->refs) != 2)
 		return 0;
-	if (memobj_mapped(&pc->obj))
-		return take_out_mapped(pc, f);
-	pagecache_remove(pc, f);
-	return 1;
+	return memobj_mapped(&pc->obj) ? take_out_mapped(pc, f) : pagecache_remove_unused(pc, f);
 }
 
 static u64 pagecache_scan(u64 want)

@@ -99,9 +99,24 @@ int pagecache_get_for_write(struct pagecache *pc, u64 pgoff, u32 from, u32 to, s
 	return err;
 }
 
+void pagecache_grow(struct inode *inode, u64 size)
+{
+	u64 old = inode->size;
+	struct frame *f = old & (PAGE_SIZE - 1) ? pagecache_find(&inode->pages, old >> PAGE_SHIFT) : NULL;
+
+	if (f)
+		frame_lock_busy(f);
+	WRITE_ONCE(inode->size, size);
+	if (f) {
+		frame_clear_wake(f, FRAME_BUSY);
+		frame_put(f);
+	}
+}
+
 /*
  * Copies one page's part. Returns the bytes copied (0: the buffer went away, fault it in again) or -errno.
- * The end of file moves while the page is BUSY, so that write-back does not take the new bytes for a tail to clear.
+ * The end of file moves while the page is BUSY, so that write-back does not take the new bytes for a tail to clear; and so is the
+ * page that had the end before.
  */
 static ssize_t write_piece(struct pagecache *pc, struct uio *uio, u64 pos, u64 len)
 {
@@ -127,8 +142,12 @@ static ssize_t write_piece(struct pagecache *pc, struct uio *uio, u64 pos, u64 l
 		frame_put(f);
 		return 0;
 	}
-	if (copied && pos + copied > inode->size)
-		WRITE_ONCE(inode->size, pos + copied);
+	if (copied && pos + copied > inode->size) {
+		if (pos >> PAGE_SHIFT == inode->size >> PAGE_SHIFT)
+			WRITE_ONCE(inode->size, pos + copied);
+		else
+			pagecache_grow(inode, pos + copied);
+	}
 	if (fresh)
 		finish_new_page(f, from, (u32)copied);
 	else if (grows)

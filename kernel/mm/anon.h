@@ -12,7 +12,8 @@
  *
  * Which it is changes only under the address space's lock for writing (a single
  * VMA whose relatives went away may clear its own flag under the lock for reading).
- * Frames with one reference may be written in place by the slot's owner.
+ * Frames with one reference may be written in place by the slot's owner. So nobody takes a second one for a moment to such
+ * a frame: a write fault would copy it while another thread writes to it, whose translation is there already.
  *
  * Reverse map: amap->mappings are the VMAs that show its slots. Reclaim finds every
  * translation of a slot through it, holding amap->lock alone. So, while that is

@@ -256,12 +256,11 @@ struct aspace *aspace_fork(struct aspace *parent)
 	}
 	if (!err)
 		err = commit_charge_all(child, promised, largest);
-	if (!err)
-		fork_write_protect(parent);
+	fork_write_protect(parent);
 	rwlock_write_unlock(&parent->lock);
 	if (!err)
 		return child;
-	/* The parent's flags stay: with no relative left, the next write clears them. */
+	/* The parent's flags stay: with no relative left, the next write clears them. Until then it is shared like any other. */
 	aspace_put(child);
 	return NULL;
 }

@@ -228,23 +228,20 @@ int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags)
 static bool page_resident(struct vma *v, vaddr_t va)
 {
 	struct frame *f = NULL;
-	bool absent = !v->amap;
+	void *slot = NULL;
 
 	if (v->amap) {
 		spin_lock(&v->amap->lock);
-		f = index_get(&v->amap->pages, vma_key(v, va));
-		if (f && slot_is_swap(f))
-			f = swap_cache_find(f);
-		else if (f)
-			frame_get(f);
-		else
-			absent = true;
+		slot = index_get(&v->amap->pages, vma_key(v, va));
+		/* No reference to a page of a slot: it would look shared to who writes to it (mm/anon.h). */
+		if (slot && slot_is_swap(slot))
+			f = swap_cache_find(slot);
 		spin_unlock(&v->amap->lock);
 	}
 	if (f)
-		frame_put(f);
-	if (!absent || !v->obj)
-		return f != NULL;
+		swap_frame_put(f);
+	if (slot || !v->obj)
+		return f || (slot && !slot_is_swap(slot));
 	if (v->obj->ops->get(v->obj, vma_pgoff(v, va), &f) != 0)
 		return false;
 	frame_put(f);

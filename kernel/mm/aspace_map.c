@@ -1,5 +1,5 @@
 /*
- * Changing the set of VMAs: mmap, munmap, mprotect, brk, stack growth. Each is: prepare
+ * Changing the set of VMAs: mmap, munmap, mprotect, stack growth. Each is: prepare
  * (allocate, cut at the edges: may fail), then commit (cannot).
  */
 #include "arch/riscv/trace.h"
@@ -596,45 +596,6 @@ int aspace_protect(struct aspace *as, vaddr_t start, u64 len, u32 prot)
 out_unlock:
 	rwlock_write_unlock(&as->lock);
 	return err;
-}
-
-/* ---- brk ---- */
-
-vaddr_t aspace_brk(struct aspace *as, vaddr_t want)
-{
-	vaddr_t old_end, new_end, brk;
-	struct map_request rq = {
-		.prot = VMA_READ | VMA_WRITE,
-		.max_prot = VMA_READ | VMA_WRITE | VMA_EXEC,
-		.flags = VMA_HEAP,
-		.place = MAP_AT_FREE,
-	};
-	struct vma *above;
-	u64 data;
-
-	brk = READ_ONCE(as->brk);
-	if (want < as->brk_start || want > USER_MMAP_END)
-		return brk;
-	old_end = PAGE_ALIGN_UP(brk);
-	new_end = PAGE_ALIGN_UP(want);
-	data = (want - as->brk_start) + (as->data_end - as->data_start);
-	if (want > brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
-		return brk;
-	if (new_end < old_end && aspace_unmap(as, new_end, old_end - new_end) != 0)
-		return brk;
-	if (new_end > old_end) {
-		rwlock_read_lock(&as->lock);
-		above = vma_find(&as->vmas, old_end);
-		if (above && (above->flags & VMA_STACK) && above->start - MIN(new_end, above->start) < STACK_GUARD_GAP)
-			new_end = 0;
-		rwlock_read_unlock(&as->lock);
-		rq.addr = old_end;
-		rq.len = new_end - old_end;
-		if (!new_end || aspace_map(as, &rq) < 0)
-			return brk;
-	}
-	WRITE_ONCE(as->brk, want);
-	return want;
 }
 
 /* ---- stack ---- */

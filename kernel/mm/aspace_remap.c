@@ -125,21 +125,48 @@ static int remap_duplicate(struct aspace *as, struct vma *v, struct remap *r, st
 	return 0;
 }
 
+/*
+ * While v is on its way it shows nothing of its amap. What relatives have swapped out or in meanwhile was not counted for us, so all
+ * is counted anew. Pages that nobody else shows stay as they are.
+ */
+static struct amap *pages_hide(struct vma *v)
+{
+	struct amap *am = v->amap;
+
+	if (!am)
+		return NULL;
+	if (v->flags & VMA_NEEDS_COPY)
+		amap_exit(v);
+	else
+		amap_unlink(v);
+	v->amap = NULL;
+	return am;
+}
+
+static void pages_show(struct vma *v, struct amap *am)
+{
+	v->amap = am;
+	if (am && (v->flags & VMA_NEEDS_COPY))
+		amap_enter(v);
+	else if (am)
+		amap_link(v);
+}
+
 /* The whole of v, which is [old, old + min(old_len, new_len)), goes to dst, which is free. Cannot fail. */
 static void remap_commit(struct aspace *as, struct vma *v, struct vma *twin, const struct remap *r)
 {
+	struct amap *am;
+
 	aspace_unhook(as, v->start, v->end);
+	am = pages_hide(v);
 	if (twin) {
 		remap_twin(twin, v, r);
 		twin->flags |= v->flags & VMA_NEEDS_COPY;
-		if (v->amap)
-			amap_unlink(v);
-		twin->amap = v->amap;
 		twin->apgoff = v->apgoff;
-		v->amap = NULL;
 		v->flags &= ~(u32)(VMA_NEEDS_COPY | VMA_LOCKED);
 		v->w_start = v->w_end = 0;
 		aspace_insert(as, twin);
+		pages_show(twin, am);
 		return;
 	}
 	aspace_erase(as, v);
@@ -149,6 +176,7 @@ static void remap_commit(struct aspace *as, struct vma *v, struct vma *twin, con
 	v->w_start = v->w_end = 0;
 	v->flags &= ~(u32)(VMA_ZERO_SEEN | VMA_STACK);
 	aspace_insert(as, v);
+	pages_show(v, am);
 }
 
 /* Everything of a move that can fail. *twin: the VMA to make besides, if any. */

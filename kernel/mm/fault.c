@@ -146,13 +146,13 @@ static int slot_fill(struct faultctx *fc, vaddr_t va, struct frame *f, struct fr
 		leaf_unhook(v, va);
 	err = map_leaf(v, va, f, leaf_prot(v, v->flags & VMA_WRITE) | used);
 	pt_unlock(&v->as->pt);
-	spin_unlock(&am->lock);
-	if (old) {
-		swap_frame_put(old);
-	} else {
+	if (!old) {
 		atomic64_inc(&v->as->resident);
 		atomic64_inc(&vm_stats.anon_frames);
 	}
+	spin_unlock(&am->lock);
+	if (old)
+		swap_frame_put(old);
 	return unlikely(err) ? AGAIN_TABLE : FAULT_DONE;
 }
 

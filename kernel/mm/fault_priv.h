@@ -71,8 +71,9 @@ static inline void sync_code(const struct vma *v, struct frame *f)
 {
 	if (likely(!(v->flags & VMA_EXEC)) || (atomic_read(&f->flags) & FRAME_EXEC))
 		return;
-	atomic_or(&f->flags, FRAME_EXEC);
 	arch_flush_icache_all(~0ul);
+	smp_wmb(); /* who sees the flag may fetch from it at once */
+	atomic_or(&f->flags, FRAME_EXEC);
 }
 
 /* ---- slots ---- */

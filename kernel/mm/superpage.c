@@ -110,6 +110,8 @@ static bool block_install(struct vma *v, struct amap *am, vaddr_t start, struct 
 		/* If that finds no memory for a table, the next touch maps it, somehow. */
 		(void)map_block(v, start, f, leaf_prot(v, true) | PT_ACCESSED | PT_DIRTY);
 		pt_unlock(&v->as->pt);
+		atomic64_add(&v->as->resident, HUGE_NR_PAGES);
+		atomic64_add(&vm_stats.anon_frames, HUGE_NR_PAGES);
 	}
 	spin_unlock(&am->lock);
 	return done;
@@ -143,8 +145,6 @@ bool superpage_fill(struct faultctx *fc)
 			frame_put(&f[i]);
 		return false;
 	}
-	atomic64_add(&v->as->resident, HUGE_NR_PAGES);
-	atomic64_add(&vm_stats.anon_frames, HUGE_NR_PAGES);
 	atomic64_inc(&vm_stats.block_new);
 	trace_note(TRACE_HUGE_MAKE, 0, start, HUGE_NR_PAGES, 0, frame_pa(f));
 	return true;
@@ -219,13 +219,13 @@ static bool slot_gather(struct vma *v, u64 key, struct frame *to)
 		to->owner = am;
 		to->index = key;
 	}
-	spin_unlock(&am->lock);
-	if (moved && from) {
-		frame_put(from);
-	} else if (moved) {
+	if (moved && !from) {
 		atomic64_inc(&v->as->resident);
 		atomic64_inc(&vm_stats.anon_frames);
 	}
+	spin_unlock(&am->lock);
+	if (moved && from)
+		frame_put(from);
 	return moved;
 }
 

@@ -201,31 +201,46 @@ static bool chunk_grow(struct swap_area *a, u64 nr)
 	return true;
 }
 
-bool swap_run_take(struct swap_area *a, struct swap_run *run, u32 want)
-{
-	u64 nr_chunks = DIV_ROUND_UP(a->nr_slots, SWAP_CHUNK), irq;
+#define NO_CHUNK (~0ul)
 
+/* A run of the next chunk with free slots; if that needs memory first, its number is returned, otherwise NO_CHUNK. a->lock is held. */
+static u64 run_find(struct swap_area *a, struct swap_run *run, u32 want)
+{
+	u64 nr_chunks = DIV_ROUND_UP(a->nr_slots, SWAP_CHUNK);
+
+	for (u64 i = 0; i < nr_chunks; i++) {
+		u64 nr = (a->cursor + i) % nr_chunks;
+
+		if (!a->chunk[nr].nr_free)
+			continue;
+		if (!a->chunk[nr].slots)
+			return nr;
+		a->cursor = nr;
+		run->nr = chunk_take(a, nr, want, &run->first);
+		break;
+	}
+	return NO_CHUNK;
+}
+
+bool swap_run_take(struct swap_area *a, enum swap_speed speed, struct swap_run *run, u32 want)
+{
 	*run = (struct swap_run){.area = a};
 	for (;;) {
-		u64 grow = ~0ul;
+		u64 irq = spin_lock_irqsave(&a->lock), grow = NO_CHUNK;
+		bool grown;
 
-		irq = spin_lock_irqsave(&a->lock);
-		for (u64 i = 0; i < nr_chunks && a->accepting && !run->nr && grow == ~0ul; i++) {
-			u64 nr = (a->cursor + i) % nr_chunks;
-
-			if (!a->chunk[nr].nr_free)
-				continue;
-			if (!a->chunk[nr].slots) {
-				grow = nr;
-			} else {
-				a->cursor = nr;
-				run->nr = chunk_take(a, nr, want, &run->first);
-			}
-		}
+		/* Since it was chosen it may have been closed, and another one may be here. */
+		if (a->accepting && swap_area_sync(a) == (speed == SWAP_FAST))
+			grow = run_find(a, run, want);
+		a->used += grow != NO_CHUNK; /* so that it stays open (area_drain) */
 		spin_unlock_irqrestore(&a->lock, irq);
-		if (grow == ~0ul)
+		if (grow == NO_CHUNK)
 			break;
-		if (!chunk_grow(a, grow))
+		grown = chunk_grow(a, grow);
+		irq = spin_lock_irqsave(&a->lock);
+		a->used--;
+		spin_unlock_irqrestore(&a->lock, irq);
+		if (!grown)
 			break;
 	}
 	return run->nr > 0;
@@ -253,8 +268,10 @@ struct swap_area *swap_area_choose(enum swap_speed speed)
 	/* Areas of one priority take turns. */
 	for (u32 i = 1; i <= SWAP_MAX_AREAS; i++) {
 		struct swap_area *a = &swap_areas[(READ_ONCE(last) + i) % SWAP_MAX_AREAS];
+		const struct swap_ops *ops = READ_ONCE(a->ops);
 
-		if (!READ_ONCE(a->accepting) || swap_area_sync(a) != (speed == SWAP_FAST) ||
+		/* It may be closed at any time: swap_run_take() looks again. */
+		if (!ops || !READ_ONCE(a->accepting) || (ops->store != NULL) != (speed == SWAP_FAST) ||
 			READ_ONCE(a->used) >= READ_ONCE(a->usable))
 			continue;
 		if (!best || a->prio > best->prio)

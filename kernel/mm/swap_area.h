@@ -65,14 +65,15 @@ static inline struct frame *swap_slot_frame(const struct swap_slot *s)
 MUST_CHECK bool swap_cache_insert(struct swap_area *a, u64 slot, struct frame *f, u32 flags);
 struct frame *swap_cache_remove(struct swap_area *a, u64 slot);
 
-/* Takes a run of free slots. False: there is none. Context: no locks. */
-bool swap_run_take(struct swap_area *a, struct swap_run *run, u32 want);
+/* An area that stores at once, or one that writes. */
+enum swap_speed { SWAP_FAST, SWAP_SLOW };
+/* Takes a run of free slots. False: there is none, or the area is not open or not of this sort any more. Context: no locks. */
+bool swap_run_take(struct swap_area *a, enum swap_speed speed, struct swap_run *run, u32 want);
 /* Slots from run->first + run->used on are free again. */
 void swap_run_return(struct swap_run *run);
 /* Slots whose pages are in memory, and in the cache for nobody, are free again: how many. Context: no locks. */
 u64 swap_slots_trim(void);
-/* The open area of the highest priority that has free slots and stores at once (or not); NULL: none. */
-enum swap_speed { SWAP_FAST, SWAP_SLOW };
+/* The open area of the highest priority that has free slots and is of this sort; NULL: none. A hint: no lock is held. */
 struct swap_area *swap_area_choose(enum swap_speed speed);
 
 extern struct atomic64 swap_nr_cached, swap_nr_writing;

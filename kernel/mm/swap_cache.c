@@ -234,8 +234,9 @@ static bool cache_claim(struct swap_area *a, u64 slot, struct frame *f, u32 flag
 	return wanted;
 }
 
-/* A page that could not be read leaves, so that the next try reads anew. Drops the caller's reference. */
-static void drop_failed(struct frame *f)
+/* A page that could not be read leaves, so that the next try reads anew. Drops the caller's reference. False: it was not that, it is
+ * leaving or has left because somebody took it. */
+static bool drop_failed(struct frame *f)
 {
 	u64 slot, irq;
 	struct swap_area *a = cached_lock(f, &slot, &irq);
@@ -250,6 +251,7 @@ static void drop_failed(struct frame *f)
 	if (drop)
 		frame_put(f);
 	frame_put(f);
+	return drop;
 }
 
 /* Reads a page at once from an area that has it in memory. */
@@ -337,8 +339,7 @@ int swap_load(void *entry, struct frame **out)
 			frame_put(f); /* it was read, and has left the cache since: somebody took it, or nobody wants it */
 			continue;
 		}
-		drop_failed(f);
-		if (mine)
+		if (drop_failed(f) && mine)
 			return -EIO;
 	}
 }

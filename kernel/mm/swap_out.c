@@ -13,12 +13,12 @@ static bool batch_take(struct swap_batch *b)
 
 	*b = (struct swap_batch){0};
 	if (fast && (!slow || slow->prio <= fast->prio))
-		swap_run_take(fast, &b->fast, SWAP_BATCH);
+		swap_run_take(fast, SWAP_FAST, &b->fast, SWAP_BATCH);
 	/* Also where what the fast one does not take may go. */
 	if (slow)
-		swap_run_take(slow, &b->slow, SWAP_BATCH);
+		swap_run_take(slow, SWAP_SLOW, &b->slow, SWAP_BATCH);
 	if (fast && !b->fast.nr && !b->slow.nr)
-		swap_run_take(fast, &b->fast, SWAP_BATCH);
+		swap_run_take(fast, SWAP_FAST, &b->fast, SWAP_BATCH);
 	return b->fast.nr || b->slow.nr;
 }
 

@@ -257,25 +257,31 @@ static void kill_sharers(const struct process *victim, const struct aspace *as)
 	}
 }
 
-static void victim_kill(const struct candidate *c)
+/* False: it ended by itself while we chose, and nobody would tell us of that any more. */
+static bool victim_kill(const struct candidate *c)
 {
-	struct aspace *as = process_aspace(c->proc);
+	struct aspace *as;
 	char name[16];
 	u32 uid;
 
 	process_describe(c->proc, name, &uid);
+	if (!victim_mark(c->proc)) {
+		pr_warn("out of memory: %s[%d] has ended by itself", name, c->proc->pid);
+		return false;
+	}
+	as = process_aspace(c->proc);
 	pr_warn("out of memory: killed %s[%d], uid %u, badness %ld kB: anonymous %lu kB, files %lu kB, shared memory "
 		"%lu kB, "
 		"swap %lu kB, page tables %lu kB, oom_score_adj %d",
 		name, c->proc->pid, uid, c->badness * (s64)(PAGE_SIZE / 1024), KB(c->pages.anon), KB(c->pages.file),
 		KB(c->pages.shmem), KB(c->pages.swap), KB(c->tables), c->adj);
 	atomic64_inc(&vm_stats.oom_kills);
-	victim_mark(c->proc);
 	process_send_kill(c->proc);
 	if (as) {
 		kill_sharers(c->proc, as);
 		aspace_put(as);
 	}
+	return true;
 }
 
 static void oom_decide(void)
@@ -297,8 +303,8 @@ static void oom_decide(void)
 	if (!nr)
 		panic("out of memory, and nothing is left that may be killed");
 	report_candidates(worst, nr);
-	victim_kill(&worst[0]);
-	victim_wait(worst[0].proc);
+	if (victim_kill(&worst[0]))
+		victim_wait(worst[0].proc);
 	while (nr > 0)
 		process_put(worst[--nr].proc);
 }

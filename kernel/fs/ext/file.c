@@ -325,7 +325,7 @@ static int fallocate_locked(struct inode *inode, int mode, u64 pos, u64 len)
 		return err;
 	}
 	if (!(mode & FALLOC_KEEP_SIZE) && end > inode->size)
-		WRITE_ONCE(inode->size, end);
+		pagecache_grow(inode, end);
 	inode->ctime = time_wall();
 	inode_mark_dirty(inode);
 	return 0;

@@ -35,6 +35,7 @@ static struct hart env_hart;
 static struct thread env_task = {.hart = &env_hart};
 __thread struct task *fake_current;
 static u32 env_oom_kills, env_icache_flushes;
+static void (*env_icache_flushing)(void); /* a test that wants to look at that moment */
 
 int arch_map_kernel(vaddr_t va, paddr_t pa, u64 len)
 {
@@ -45,6 +46,8 @@ int arch_map_kernel(vaddr_t va, paddr_t pa, u64 len)
 void arch_flush_icache_all(u64 harts)
 {
 	env_icache_flushes++;
+	if (env_icache_flushing)
+		env_icache_flushing();
 }
 
 bool commit_privileged(void)
