@@ -79,22 +79,41 @@ static void clear_dirty_locked(struct pagecache *pc, struct frame *f)
 	atomic64_dec(&pagecache_dirty);
 }
 
-void pagecache_remove(struct pagecache *pc, struct frame *f)
+/*
+ * Unless one of the flags is set, or more than max_refs references are held. Decided under the lock: whoever finds the page, or begins to
+ * write it back, does so there.
+ */
+static bool remove_unless(struct pagecache *pc, struct frame *f, u32 flags, u32 max_refs)
 {
-	u64 irq;
+	u64 irq = spin_lock_irqsave(&pc->lock);
+	bool may = !(frame_flags(f) & flags) && atomic_read(&f->refs) <= max_refs;
 
-	pagecache_lru_remove(f);
-	irq = spin_lock_irqsave(&pc->lock);
 	DEBUG_ASSERT(f->owner == pc && (frame_flags(f) & FRAME_BUSY));
-	clear_dirty_locked(pc, f);
-	index_erase(&pc->index, f->index);
-	f->owner = NULL;
-	pc->nr_pages--;
-	if (pc->ops->released)
-		pc->ops->released(pc, 1);
+	if (may) {
+		clear_dirty_locked(pc, f);
+		index_erase(&pc->index, f->index);
+		f->owner = NULL;
+		pc->nr_pages--;
+		if (pc->ops->released)
+			pc->ops->released(pc, 1);
+	}
 	spin_unlock_irqrestore(&pc->lock, irq);
+	if (!may)
+		return false;
+	pagecache_lru_remove(f);
 	atomic64_dec(&pagecache_cached);
 	frame_put(f);
+	return true;
+}
+
+bool pagecache_remove(struct pagecache *pc, struct frame *f)
+{
+	return remove_unless(pc, f, FRAME_WRITEBACK, ~0u);
+}
+
+bool pagecache_remove_unused(struct pagecache *pc, struct frame *f)
+{
+	return remove_unless(pc, f, FRAME_DIRTY | FRAME_WRITEBACK, 2);
 }
 
 /* ---- reading ---- */
@@ -396,18 +415,18 @@ int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sy
 
 /* ---- dropping ---- */
 
-/* Takes page f (referenced) out for good, after its I/O. */
+/* Takes page f (referenced) out for good, after its I/O. It may be dirty: then the flusher may begin to write it at any moment. */
 static void evict_page(struct pagecache *pc, struct frame *f)
 {
-	frame_lock_busy(f);
-	frame_wait(f, FRAME_WRITEBACK);
-	if (f->owner == pc) {
-		u64 pgoff = f->index;
+	u64 pgoff = f->index;
+	bool ours;
 
-		pagecache_remove(pc, f);
-		if (memobj_mapped(&pc->obj))
-			memobj_unmap(&pc->obj, pgoff, pgoff);
-	}
+	frame_lock_busy(f);
+	ours = f->owner == pc;
+	while (ours && !pagecache_remove(pc, f))
+		frame_wait(f, FRAME_WRITEBACK);
+	if (ours && memobj_mapped(&pc->obj))
+		memobj_unmap(&pc->obj, pgoff, pgoff);
 	frame_clear_wake(f, FRAME_BUSY);
 }
 

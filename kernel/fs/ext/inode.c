@@ -213,22 +213,11 @@ static void encode_times(const struct ext_fs *fs, const struct inode *inode, str
 	}
 }
 
-int ext_inode_write(struct inode *inode)
+/* Locks: map_lock for writing: of two who write the inode, the second writes what is newer. */
+static void encode_attributes(struct ext_fs *fs, struct inode *inode, struct ext_disk_inode *raw)
 {
-	struct ext_fs *fs = ext_inode_fs(inode);
-	struct ext_disk_inode *raw = ext_inode(inode)->raw;
 	u64 size = inode_size(inode);
-	int err;
 
-	if (!raw || (atomic_read(&inode->state) & INODE_BAD))
-		return 0;
-	if (ext_inode(inode)->trim_pending && rwlock_write_trylock(&inode->lock)) {
-		ext_trim(inode);
-		rwlock_write_unlock(&inode->lock);
-	}
-	err = ext_raw_access(inode);
-	if (err < 0)
-		return err;
 	raw->mode = (u16)inode->mode;
 	raw->uid_lo = (u16)inode->uid;
 	raw->uid_hi = (u16)(inode->uid >> 16);
@@ -243,6 +232,25 @@ int ext_inode_write(struct inode *inode)
 	}
 	encode_blocks(fs, inode, raw);
 	encode_times(fs, inode, raw);
+}
+
+int ext_inode_write(struct inode *inode)
+{
+	struct ext_inode *ei = ext_inode(inode);
+	int err;
+
+	if (!ei->raw || (atomic_read(&inode->state) & INODE_BAD))
+		return 0;
+	if (ei->trim_pending && rwlock_write_trylock(&inode->lock)) {
+		ext_trim(inode);
+		rwlock_write_unlock(&inode->lock);
+	}
+	err = ext_raw_access(inode);
+	if (err < 0)
+		return err;
+	rwlock_write_lock(&ei->map_lock);
+	encode_attributes(ext_inode_fs(inode), inode, ei->raw);
+	rwlock_write_unlock(&ei->map_lock);
 	ext_raw_dirty(inode);
 	return 0;
 }
