@@ -235,6 +235,7 @@ int pagecache_get(struct pagecache *pc, u64 pgoff, struct frame **out)
 		if (!(frame_flags(f) & FRAME_UPTODATE))
 			frame_wait(f, FRAME_BUSY);
 		if (frame_flags(f) & FRAME_UPTODATE) {
+			smp_rmb(); /* the contents come after it: see pagecache_read_done */
 			pagecache_touch(f);
 			*out = f;
 			return 0;

@@ -22,6 +22,7 @@ static int cache_obj_get(struct memobj *o, u64 pgoff, struct frame **out)
 		frame_put(f);
 		return -EAGAIN;
 	}
+	smp_rmb(); /* see pagecache_read_done */
 	pagecache_touch(f);
 	*out = f;
 	return 0;
@@ -49,6 +50,7 @@ static void cache_obj_get_run(struct memobj *o, u64 pgoff, u32 nr, struct frame 
 		pagecache_touch(f);
 		out[i] = f;
 	}
+	smp_rmb(); /* see pagecache_read_done */
 	spin_unlock_irqrestore(&pc->lock, irq);
 }
 
