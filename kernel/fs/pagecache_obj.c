@@ -113,6 +113,24 @@ static void cache_obj_put_ref(struct memobj *o)
 	inode_put(obj_cache(o)->inode);
 }
 
+/* The superblock too: the file, and with it the mount, may go meanwhile. */
+static void cache_obj_hold(struct memobj *o)
+{
+	struct inode *inode = obj_cache(o)->inode;
+
+	inode_get(inode);
+	refcount_get(&inode->sb->refs);
+}
+
+static void cache_obj_release(struct memobj *o)
+{
+	struct inode *inode = obj_cache(o)->inode;
+	struct superblock *sb = inode->sb;
+
+	inode_put(inode);
+	super_put(sb);
+}
+
 const struct memobj_ops pagecache_obj_ops = {
 	.get = cache_obj_get,
 	.get_run = cache_obj_get_run,
@@ -121,4 +139,6 @@ const struct memobj_ops pagecache_obj_ops = {
 	.sync = cache_obj_sync,
 	.get_ref = cache_obj_get_ref,
 	.put_ref = cache_obj_put_ref,
+	.hold = cache_obj_hold,
+	.release = cache_obj_release,
 };

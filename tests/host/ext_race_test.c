@@ -1,7 +1,8 @@
 // host-sources: kernel/fs/ext/balloc.c kernel/fs/ext/bmap.c kernel/fs/ext/dir.c kernel/fs/ext/dirindex.c kernel/fs/ext/extent.c kernel/fs/ext/file.c kernel/fs/ext/group.c kernel/fs/ext/ialloc.c kernel/fs/ext/inode.c kernel/fs/ext/map.c kernel/fs/ext/namei.c kernel/fs/ext/super.c kernel/fs/bdev.c kernel/fs/buf.c kernel/fs/pageio.c kernel/fs/pagecache.c kernel/fs/pagecache_obj.c kernel/fs/pagecache_rw.c kernel/fs/pagecache_reclaim.c kernel/fs/chrdev.c kernel/fs/dcache.c kernel/fs/devfs.c kernel/fs/dir.c kernel/fs/fdtable.c kernel/fs/file.c kernel/fs/fs_context.c kernel/fs/inode.c kernel/fs/inode_attr.c kernel/fs/lock.c kernel/fs/mount.c kernel/fs/open.c kernel/fs/path.c kernel/fs/path_ops.c kernel/fs/perm.c kernel/fs/super.c kernel/fs/tmpfs.c kernel/fs/tmpfs_super.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/index.c kernel/lib/parse.c kernel/lib/printf.c kernel/lib/bitmap.c kernel/lib/hash.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
 /*
  * Files of an ext4 at the very instants at which another hart comes between: reclaim finds a clean page that is written to meanwhile;
- * truncation takes out a dirty page that the flusher begins to write; two write an inode's attributes. e2fsck has the last word.
+ * truncation takes out a dirty page that the flusher begins to write; two write an inode's attributes; the disk is unmounted beside a
+ * fault. e2fsck has the last word.
  */
 #include "dev/chardev.h"
 #include "dev/dev.h"
@@ -199,15 +200,55 @@ static void test_attributes_written_by_two(void)
 	EXPECT(file_open(NULL, "/mnt/f", O_RDWR, 0, &file), 0);
 	ei = ext_inode(file->inode);
 	fs_sync_all();
-	rwlock_write_lock(&ei->map_lock); /* as ext_inode_write does */
 	file->inode->mtime.sec = 77;
 	inode_mark_dirty(file->inode);
-	other_start(sync_inode);
-	ASSERT(other_state == OTHER_SLEEPS && ei->raw->mtime != 77);
-	rwlock_write_unlock(&ei->map_lock);
+	spin_lock(&ei->raw_lock); /* as ext_inode_write does */
+	other_launch(sync_inode);
+	usleep(100000);
+	ASSERT(READ_ONCE(other_state) == OTHER_RUNS && READ_ONCE(ei->raw->mtime) != 77);
+	spin_unlock(&ei->raw_lock);
+	other_wait();
 	other_finish();
 	ASSERT(ei->raw->mtime == 77);
 	file_put(file);
+}
+
+/* ---- unmounting ---- */
+
+static bool disk_in_use(void)
+{
+	struct superblock *sb;
+	bool found = false;
+
+	for (sb = super_next(NULL); sb; sb = super_next(sb))
+		found |= sb->bdev == disk_now;
+	return found;
+}
+
+static void unmount(void)
+{
+	struct path p;
+
+	EXPECT(path_walk(NULL, "/mnt", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_remove(&p, 0), 0);
+	path_put(&p);
+}
+
+/* A fault is about to load a page; beside it another thread unmaps and closes the file, and root unmounts the disk. */
+static void test_unmounted_beside_a_fault(void)
+{
+	struct memobj *obj;
+
+	EXPECT(file_open(NULL, "/mnt/f", O_RDWR, 0, &file), 0);
+	write_byte('d');
+	obj = &cache()->obj;
+	memobj_hold(obj);
+	file_put(file);
+	unmount();
+	ASSERT(disk_in_use());
+	EXPECT(obj->ops->load(obj, 0), 0);
+	memobj_release(obj);
+	ASSERT(!disk_in_use());
 }
 
 int main(void)
@@ -229,9 +270,7 @@ int main(void)
 	test_written_while_reclaimed();
 	test_truncated_while_flushed();
 	test_attributes_written_by_two();
-	EXPECT(path_walk(NULL, "/mnt", WALK_FOLLOW, &p), 0);
-	EXPECT(mount_remove(&p, 0), 0);
-	path_put(&p);
+	test_unmounted_beside_a_fault();
 	disk_check("at the end");
 	run_command("rm -rf %s", disk_dir);
 	puts("ok");
