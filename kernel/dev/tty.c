@@ -271,8 +271,9 @@ static int wait_between_bytes(struct tty_open *o, u32 min, u64 ns)
 		int err = wait_event_interruptible_timeout(
 			&t->readers, nr_unread(t) != had || tty_is_hung(o), clock_mono_ns() + ns);
 
+		/* What has come is read; if that is nothing because somebody else took it, the read begins again. */
 		if (err)
-			return nr_unread(t) ? 0 : err;
+			return err == -ETIMEDOUT || nr_unread(t) ? 0 : err;
 	}
 	return 0;
 }

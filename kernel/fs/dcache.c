@@ -373,14 +373,17 @@ bool dentry_is_below(struct dentry *d, struct dentry *above)
 
 /* ---- giving memory back ---- */
 
-/* The oldest entry of the list; used ones leave it, and come back when they are put. Locks: dcache_lock. */
+/*
+ * The oldest entry of the list, its superblock pinned; used ones leave it, and come back when they are put; so do those of a superblock
+ * that is going away. Locks: dcache_lock.
+ */
 static struct dentry *dcache_pick_victim(void)
 {
 	while (!list_empty(&dcache_lru)) {
 		struct dentry *d = list_last_entry(&dcache_lru, struct dentry, lru);
 
 		list_del(&d->lru);
-		if (refcount_read(&d->refs) == 0)
+		if (refcount_read(&d->refs) == 0 && super_pin(d->sb))
 			return d;
 	}
 	return NULL;
@@ -391,6 +394,7 @@ static u64 dcache_scan(u64 nr_frames)
 	u64 per_frame = PAGE_SIZE / sizeof(struct dentry), freed = 0;
 
 	while (freed < nr_frames * per_frame) {
+		struct superblock *sb;
 		struct dentry *d;
 
 		spin_lock(&dcache_lock);
@@ -399,7 +403,9 @@ static u64 dcache_scan(u64 nr_frames)
 			spin_unlock(&dcache_lock);
 			break;
 		}
+		sb = d->sb;
 		dentry_kill(d);
+		super_unpin(sb);
 		freed++;
 	}
 	return freed / per_frame;

@@ -112,12 +112,15 @@ static bool has_ready(const struct epoll *ep)
 	return !list_empty(&ep->ready);
 }
 
-static struct watch *take_ready(struct epoll *ep)
+enum take { TAKE_LOOK, TAKE_OFF };
+
+/* The first of the ready list, or NULL. Locks: epoll_mutex, so that nobody else takes one off. */
+static struct watch *first_ready(struct epoll *ep, enum take how)
 {
 	u64 flags = spin_lock_irqsave(&ep->lock);
 	struct watch *w = list_first_entry_or_null(&ep->ready, struct watch, ready_link);
 
-	if (w)
+	if (w && how == TAKE_OFF)
 		list_del(&w->ready_link);
 	spin_unlock_irqrestore(&ep->lock, flags);
 	return w;
@@ -131,23 +134,24 @@ static u32 watch_look(struct watch *w)
 
 /* ---- the instance's file ---- */
 
-/* Is anything really ready? Watches found idle leave the list. Locks: epoll_mutex. */
+/*
+ * Is anything really ready? Watches found idle leave the list. One that is ready stays on it all the time: who is about to sleep in
+ * epoll_wait must see it there. Locks: epoll_mutex.
+ */
 static bool any_ready(struct epoll *ep)
 {
 	struct watch *w;
 
 	mutex_assert_held(&epoll_mutex);
-	while ((w = take_ready(ep)) != NULL) {
-		u64 flags;
-
-		/* Off the list first: a wake during the look puts it back. */
-		if (!watch_look(w))
-			continue;
-		flags = spin_lock_irqsave(&ep->lock);
-		if (list_empty(&w->ready_link))
-			list_add(&w->ready_link, &ep->ready);
-		spin_unlock_irqrestore(&ep->lock, flags);
-		return true;
+	while ((w = first_ready(ep, TAKE_LOOK)) != NULL) {
+		if (watch_look(w))
+			return true;
+		/* Off the list, then a look: a wake between the two looks found it there, later ones put it back. */
+		(void)first_ready(ep, TAKE_OFF);
+		if (watch_look(w)) {
+			watch_ready(w);
+			return true;
+		}
 	}
 	return false;
 }
@@ -410,7 +414,7 @@ static u32 collect(struct epoll *ep, struct epoll_event_k *events, u32 max)
 	u32 n = 0, ready;
 
 	mutex_lock(&epoll_mutex);
-	while (n < max && (w = take_ready(ep)) != NULL) {
+	while (n < max && (w = first_ready(ep, TAKE_OFF)) != NULL) {
 		if (w == first_back) { /* once round: the rest was reported already */
 			u64 flags = spin_lock_irqsave(&ep->lock);
 

@@ -405,6 +405,16 @@ int fd_dup_to(struct fdtable *t, struct file *f, int fd, u32 cloexec, u64 limit)
 	return fd;
 }
 
+bool fd_is(struct fdtable *t, int fd, const struct file *f)
+{
+	bool is;
+
+	spin_lock(&t->lock);
+	is = (u32)fd < t->size && t->files[fd] == f;
+	spin_unlock(&t->lock);
+	return is;
+}
+
 int fd_cloexec(struct fdtable *t, int fd)
 {
 	int on = -EBADF;

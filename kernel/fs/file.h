@@ -166,8 +166,9 @@ static inline void fd_return(struct borrowed_file b)
 int fd_close(struct fdtable *t, int fd); /* -EBADF */
 int fd_close_range(struct fdtable *t, u32 first, u32 last, u32 cloexec_only);
 int fd_dup_to(struct fdtable *t, struct file *f, int fd, u32 cloexec,
-	u64 limit);                        /* dup3: replaces; takes over the reference on success */
-int fd_cloexec(struct fdtable *t, int fd); /* 0/1/-EBADF */
+	u64 limit);                                          /* dup3: replaces; takes over the reference on success */
+bool fd_is(struct fdtable *t, int fd, const struct file *f); /* still, or another one by now? */
+int fd_cloexec(struct fdtable *t, int fd);                   /* 0/1/-EBADF */
 int fd_set_cloexec(struct fdtable *t, int fd, u32 on);
 /* What a descriptor says of its file, without a reference to that. -EBADF. Context: process, spinlocks up to RANK_FDTABLE. */
 struct fd_info {

@@ -99,7 +99,9 @@ static void inode_hash_locked(struct inode *inode)
 
 static void inode_end_new(struct inode *inode, u32 bad)
 {
+	smp_wmb(); /* what the inode is comes before it counts as made */
 	atomic_or(&inode->state, bad);
+	smp_wmb();
 	atomic_and(&inode->state, ~(u32)INODE_NEW);
 	waitq_wake_all(&inode->waitq);
 }
@@ -181,6 +183,7 @@ static int inode_wait_new(struct inode *inode, struct inode **out)
 {
 	if (inode_state(inode) & INODE_NEW)
 		wait_event(&inode->waitq, !(inode_state(inode) & INODE_NEW));
+	smp_rmb(); /* see inode_end_new */
 	if (inode_state(inode) & INODE_BAD) {
 		inode_put(inode);
 		return -EIO;
@@ -238,6 +241,7 @@ static void inode_queue_dirty(struct inode *inode, u32 flag)
 
 void inode_mark_dirty(struct inode *inode)
 {
+	smp_mb(); /* the change comes before the look at the flag; who writes the inode clears that before it reads */
 	inode_queue_dirty(inode, INODE_DIRTY);
 }
 
@@ -301,25 +305,36 @@ int inode_sync(struct inode *inode, u32 data_only)
 	return err;
 }
 
-/* The next dirty inode old enough, referenced and off the list, or NULL; *was: what was dirty. */
+/* False: it is being destroyed. */
+static bool inode_get_unless_freeing(struct inode *inode)
+{
+	bool lives;
+
+	spin_lock(&icache_lock);
+	lives = !(inode_state(inode) & INODE_FREEING);
+	if (lives)
+		inode_get_locked(inode);
+	spin_unlock(&icache_lock);
+	return lives;
+}
+
+/*
+ * The next dirty inode old enough, referenced and off the list, or NULL; *was: what was dirty. One that is being destroyed is left on the
+ * list: once it is off, it may be gone.
+ */
 static struct inode *super_take_dirty(struct superblock *sb, u64 before_ns, u32 *was)
 {
 	struct inode *inode = NULL, *i;
 
 	mutex_lock(&sb->dirty_lock);
-	while (!list_empty(&sb->dirty)) {
-		i = list_first_entry(&sb->dirty, struct inode, dirty_link);
+	list_for_each_entry (i, &sb->dirty, dirty_link) {
 		if (i->dirty_since > before_ns)
 			break;
-		spin_lock(&icache_lock);
-		if (!(inode_state(i) & INODE_FREEING)) {
-			inode_get_locked(i);
+		if (inode_get_unless_freeing(i)) {
 			inode = i;
-		}
-		spin_unlock(&icache_lock);
-		*was = inode_clean_locked(i);
-		if (inode)
+			*was = inode_clean_locked(i);
 			break;
+		}
 	}
 	mutex_unlock(&sb->dirty_lock);
 	return inode;
@@ -420,7 +435,10 @@ static void super_destroy_deferred(struct superblock *sb)
 	} while (found);
 }
 
-/* The oldest unused inode that is clean and has no pages: those wait for the flusher and for the page cache's own reclaim. */
+/*
+ * The oldest unused inode that is clean and has no pages (those wait for the flusher and for the page cache's own reclaim), its superblock
+ * pinned. Locks: icache_lock.
+ */
 static struct inode *icache_pick_victim(u32 *budget)
 {
 	struct inode *inode;
@@ -434,6 +452,8 @@ static struct inode *icache_pick_victim(u32 *budget)
 			list_add(&inode->lru_link, &icache_lru);
 			continue;
 		}
+		if (!super_pin(inode->sb))
+			continue;
 		atomic_or(&inode->state, INODE_FREEING);
 		return inode;
 	}
@@ -446,6 +466,7 @@ static u64 icache_scan(u64 nr_frames)
 	u32 budget = 4096;
 
 	while (freed < nr_frames * per_frame) {
+		struct superblock *sb;
 		struct inode *inode;
 
 		spin_lock(&icache_lock);
@@ -453,7 +474,9 @@ static u64 icache_scan(u64 nr_frames)
 		spin_unlock(&icache_lock);
 		if (!inode)
 			break;
+		sb = inode->sb;
 		inode_destroy(inode);
+		super_unpin(sb);
 		freed++;
 	}
 	return freed / per_frame;

@@ -209,6 +209,9 @@ struct superblock {
 	struct list link;
 	struct dentry *root_dentry; /* fs/mount.c: the name of root; referenced */
 	u32 pins_inodes;            /* tmpfs: every linked inode holds a reference on itself */
+	struct atomic pins;         /* super_pin */
+	u32 dying;                  /* the last mount is gone */
+	u32 going_rdonly;           /* being remounted read-only: nobody begins to write */
 	void *private;
 };
 
@@ -277,6 +280,13 @@ void fs_sync_all(void);
 /* The next mounted superblock, referenced; prev's reference is dropped. NULL: first / end. For sync and the flusher. */
 struct superblock *super_next(struct superblock *prev);
 void super_put(struct superblock *sb);
+/*
+ * Reclaim is about to take apart something that belongs to sb; super_unpin ends it, and only then may sb go. False: sb is going away
+ * already, and takes all that belongs to it apart by itself. Context: any; the caller knows that sb is there, by a lock that keeps
+ * what he found from going.
+ */
+MUST_CHECK bool super_pin(struct superblock *sb);
+void super_unpin(struct superblock *sb);
 /* Writes inodes (pages and attributes, not metadata buffers) of sb that were queued dirty at or before `before_ns`. WAIT also
  * waits for the pages. The first error. */
 int super_write_inodes(struct superblock *sb, u64 before_ns, enum pagecache_sync how);

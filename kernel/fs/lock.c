@@ -258,24 +258,45 @@ static int lock_get_record(struct inode *inode, const struct file_lock *rq, stru
 	return 0;
 }
 
-int lock_record(struct file *f, enum record_cmd cmd, enum record_owner kind, struct flock_k *fl, int pid)
+/*
+ * The descriptor may have been closed by another thread since f was found by it. That close released what the table held then; this
+ * lock came after it and would never go.
+ */
+static int lock_check_open(struct file *f, const struct record_call *call, struct file_lock *undo)
 {
-	struct file_lock rq = {.kind = KIND_RECORD, .record_owner = kind, .type = fl->type, .pid = pid};
+	struct fdtable *t = undo->owner;
+
+	if (fd_is(t, call->fd, f))
+		return 0;
+	undo->type = F_UNLCK;
+	if (lock_acquire(f->inode, undo, LOCK_NOWAIT))
+		lock_release_posix(f, t); /* no memory to split a lock in two */
+	return -EBADF;
+}
+
+int lock_record(struct file *f, const struct record_call *call, struct flock_k *fl)
+{
+	struct file_lock rq = {.kind = KIND_RECORD, .record_owner = call->owner, .type = fl->type, .pid = call->pid};
+	struct file_lock asked;
 	int err;
 
 	if ((f->mode & FMODE_PATH) || !f->inode)
 		return -EBADF;
-	if (fl->type < F_RDLCK || fl->type > F_UNLCK || (cmd == RECORD_GET && fl->type == F_UNLCK))
+	if (fl->type < F_RDLCK || fl->type > F_UNLCK || (call->cmd == RECORD_GET && fl->type == F_UNLCK))
 		return -EINVAL;
-	rq.owner = kind == RECORD_OFD ? (void *)f : (void *)fdtable_current();
+	rq.owner = call->owner == RECORD_OFD ? (void *)f : (void *)fdtable_current();
 	err = lock_range(f, fl, &rq.start, &rq.end);
 	if (err)
 		return err;
-	if (cmd == RECORD_GET)
+	if (call->cmd == RECORD_GET)
 		return lock_get_record(f->inode, &rq, fl);
 	if ((fl->type == F_RDLCK && !(f->mode & FMODE_READ)) || (fl->type == F_WRLCK && !(f->mode & FMODE_WRITE)))
 		return -EBADF;
-	return lock_acquire(f->inode, &rq, cmd == RECORD_SET_WAIT ? LOCK_WAIT : LOCK_NOWAIT);
+	asked = rq;
+	err = lock_acquire(f->inode, &rq, call->cmd == RECORD_SET_WAIT ? LOCK_WAIT : LOCK_NOWAIT);
+	if (!err && call->owner == RECORD_POSIX && fl->type != F_UNLCK)
+		err = lock_check_open(f, call, &asked);
+	return err;
 }
 
 static void lock_release_owner(struct inode *inode, void *owner)

@@ -33,8 +33,15 @@ enum record_owner { RECORD_POSIX, RECORD_OFD };
 
 /* flock(2): -EWOULDBLOCK, -ERESTARTSYS, -EINVAL, -ENOLCK. */
 int lock_flock(struct file *f, int op);
-/* fcntl F_GETLK/F_SETLK/F_SETLKW and their OFD forms; `pid` is the caller's process id. -EAGAIN, -EDEADLK, -EBADF, -EINVAL, -EOVERFLOW. */
-int lock_record(struct file *f, enum record_cmd cmd, enum record_owner kind, struct flock_k *fl, int pid);
+struct record_call {
+	enum record_cmd cmd;
+	enum record_owner owner;
+	int fd;  /* of the caller's table; it was f when the call began */
+	int pid; /* of the caller's process */
+};
+
+/* fcntl F_GETLK/F_SETLK/F_SETLKW and their OFD forms. -EAGAIN, -EDEADLK, -EBADF (also: closed meanwhile), -EINVAL, -EOVERFLOW. */
+int lock_record(struct file *f, const struct record_call *call, struct flock_k *fl);
 /* close(2) of any descriptor of the file by that table: its POSIX locks on the inode go. */
 void lock_release_posix(struct file *f, struct fdtable *owner);
 /* The last reference of f is gone. */

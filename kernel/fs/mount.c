@@ -37,7 +37,7 @@ struct superblock *mount_sb(const struct mount *m)
 
 int mount_is_rdonly(const struct mount *m)
 {
-	return (mount_flags(m) & MOUNT_RDONLY) != 0;
+	return (mount_flags(m) & MOUNT_RDONLY) != 0 || (m && READ_ONCE(m->sb->going_rdonly));
 }
 
 int mount_want_write(const struct mount *m)
@@ -239,18 +239,18 @@ int mount_remove(const struct path *where, u32 flags)
 		err = -EBUSY;
 	else if (!(flags & MNT_DETACH) && (m->nr_children || refcount_read(&m->refs) > 2))
 		err = -EBUSY;
-	spin_unlock(&dcache_lock);
+	/* In the same hold of the lock: one that was not busy is gone before anybody walks into it. */
 	while (!err && !last) {
-		struct mount *leaf;
+		struct mount *leaf = mount_leaf_locked(m);
 
-		spin_lock(&dcache_lock);
-		leaf = mount_leaf_locked(m);
 		last = leaf == m;
 		mount_detach_locked(leaf, &place);
 		spin_unlock(&dcache_lock);
 		mount_put(leaf);
 		path_put(&place);
+		spin_lock(&dcache_lock);
 	}
+	spin_unlock(&dcache_lock);
 	mutex_unlock(&mount_lock);
 	return err;
 }

@@ -81,6 +81,9 @@ static int open_start(struct file *f, u32 flags, enum open_how how)
 		if (err)
 			return err;
 		f->mode |= FMODE_WRITER;
+		smp_mb(); /* super_remount looks for writers after it has said that there shall be none */
+		if (mount_is_rdonly(f->path.mount))
+			return -EROFS;
 	}
 	err = open_by_type(f);
 	if (err) {

@@ -79,50 +79,45 @@ static void clear_dirty_locked(struct pagecache *pc, struct frame *f)
 	atomic64_dec(&pagecache_dirty);
 }
 
-static void remove_locked(struct pagecache *pc, struct frame *f)
+/*
+ * Unless one of the flags is set. For reclaim: nor if somebody uses it. Decided under the lock: whoever finds the page, or begins to write
+ * it back, does so there. A writer keeps the reference that it got there until the page is dirty; a fault comes from a mapping that
+ * was on the list before, and may have put its reference back already.
+ */
+static bool remove_unless(struct pagecache *pc, struct frame *f, u32 flags, bool unused)
 {
-	DEBUG_ASSERT(f->owner == pc && (frame_flags(f) & FRAME_BUSY));
-	clear_dirty_locked(pc, f);
-	index_erase(&pc->index, f->index);
-	f->owner = NULL;
-	pc->nr_pages--;
-	if (pc->ops->released)
-		pc->ops->released(pc, 1);
-}
+	u64 irq = spin_lock_irqsave(&pc->lock);
+	bool may = !(frame_flags(f) & flags);
 
-/* Nothing of the cache is touched any more, which may be gone. */
-static void removed(struct frame *f)
-{
+	DEBUG_ASSERT(f->owner == pc && (frame_flags(f) & FRAME_BUSY));
+	if (unused)
+		may = may && atomic_read(&f->refs) == 2 && (!memobj_mapped(&pc->obj) || mutex_is_held(&pc->obj.lock));
+	if (may) {
+		clear_dirty_locked(pc, f);
+		index_erase(&pc->index, f->index);
+		f->owner = NULL;
+		pc->nr_pages--;
+		if (pc->ops->released)
+			pc->ops->released(pc, 1);
+	}
+	spin_unlock_irqrestore(&pc->lock, irq);
+	if (!may)
+		return false;
+	/* Nothing of the cache is touched any more, which may be gone. */
 	pagecache_lru_remove(f);
 	atomic64_dec(&pagecache_cached);
 	frame_put(f);
+	return true;
 }
 
-void pagecache_remove(struct pagecache *pc, struct frame *f)
+bool pagecache_remove(struct pagecache *pc, struct frame *f)
 {
-	u64 irq = spin_lock_irqsave(&pc->lock);
-
-	remove_locked(pc, f);
-	spin_unlock_irqrestore(&pc->lock, irq);
-	removed(f);
+	return remove_unless(pc, f, FRAME_WRITEBACK, false);
 }
 
-/*
- * Others find a page under pc->lock, so there is no later moment to ask. A writer keeps the reference that it got there until the
- * page is dirty. A fault comes from a mapping that was on the list before, and may have put its reference back already.
- */
 bool pagecache_remove_unused(struct pagecache *pc, struct frame *f)
 {
-	u64 irq = spin_lock_irqsave(&pc->lock);
-	bool unused = atomic_read(&f->refs) == 2 && !(frame_flags(f) & (FRAME_DIRTY | FRAME_WRITEBACK)) &&
-		(!memobj_mapped(&pc->obj) || mutex_is_held(&pc->obj.lock));
-
-	if (unused)
-		remove_locked(pc, f);
-	spin_unlock_irqrestore(&pc->lock, irq);
-	if (unused)
-		removed(f);
-	return unused;
+	return remove_unless(pc, f, FRAME_DIRTY | FRAME_WRITEBACK, true);
 }
 
 /* ---- reading ---- */
@@ -244,6 +239,7 @@ int pagecache_get(struct pagecache *pc, u64 pgoff, struct frame **out)
 		if (!(frame_flags(f) & FRAME_UPTODATE))
 			frame_wait(f, FRAME_BUSY);
 		if (frame_flags(f) & FRAME_UPTODATE) {
+			smp_rmb(); /* the contents come after it: see pagecache_read_done */
 			pagecache_touch(f);
 			*out = f;
 			return 0;
@@ -424,21 +420,7 @@ int pagecache_flush(struct pagecache *pc, u64 first, u64 last, enum pagecache_sy
 
 /* ---- dropping ---- */
 
-/* Takes f, BUSY by us, out, dirty or not. False: it is under write-back, which does not ask for BUSY. */
-static bool remove_unless_written(struct pagecache *pc, struct frame *f)
-{
-	u64 irq = spin_lock_irqsave(&pc->lock);
-	bool idle = !(frame_flags(f) & FRAME_WRITEBACK);
-
-	if (idle)
-		remove_locked(pc, f);
-	spin_unlock_irqrestore(&pc->lock, irq);
-	if (idle)
-		removed(f);
-	return idle;
-}
-
-/* Takes page f (referenced) out for good, after its I/O. */
+/* Takes page f (referenced) out for good, after its I/O. It may be dirty: then the flusher may begin to write it at any moment. */
 static void evict_page(struct pagecache *pc, struct frame *f)
 {
 	frame_lock_busy(f);
@@ -447,7 +429,7 @@ static void evict_page(struct pagecache *pc, struct frame *f)
 
 		do
 			frame_wait(f, FRAME_WRITEBACK);
-		while (!remove_unless_written(pc, f));
+		while (!pagecache_remove(pc, f));
 		if (memobj_mapped(&pc->obj))
 			memobj_unmap(&pc->obj, pgoff, pgoff);
 	}

@@ -6,10 +6,15 @@
 
 /* A new frame of the cache: BUSY, in the index, one reference for the caller besides. -EEXIST: someone was faster. */
 int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out);
-/* Takes a BUSY frame out of the index: owner becomes NULL; drops the index's reference. Mappings are the caller's. */
-void pagecache_remove(struct pagecache *pc, struct frame *f);
-/* The same, if nobody but the caller uses it: it is clean, has no other reference, and no mapping can show it, unless the caller
- * holds pc->obj.lock and sees to the mappings. False: it stays. */
+/*
+ * Takes a BUSY frame out of the index: owner becomes NULL; drops the index's reference. Mappings are the caller's. False: it is being
+ * written, and stays.
+ */
+bool pagecache_remove(struct pagecache *pc, struct frame *f);
+/*
+ * The same for reclaim: false also when it is dirty, when anybody but the index and the caller has a reference, or when a mapping
+ * may show it, unless the caller holds pc->obj.lock and sees to the mappings.
+ */
 bool pagecache_remove_unused(struct pagecache *pc, struct frame *f);
 /* Zeroes the part of the page that lies beyond the end of file (invariant 4). Context: any; f->owner is set and stays. */
 void pagecache_clear_tail(struct frame *f);

@@ -22,6 +22,7 @@ static int cache_obj_get(struct memobj *o, u64 pgoff, struct frame **out)
 		frame_put(f);
 		return -EAGAIN;
 	}
+	smp_rmb(); /* see pagecache_read_done */
 	pagecache_touch(f);
 	*out = f;
 	return 0;
@@ -49,6 +50,7 @@ static void cache_obj_get_run(struct memobj *o, u64 pgoff, u32 nr, struct frame 
 		pagecache_touch(f);
 		out[i] = f;
 	}
+	smp_rmb(); /* see pagecache_read_done */
 	spin_unlock_irqrestore(&pc->lock, irq);
 }
 
@@ -111,6 +113,24 @@ static void cache_obj_put_ref(struct memobj *o)
 	inode_put(obj_cache(o)->inode);
 }
 
+/* The superblock too: the file, and with it the mount, may go meanwhile. */
+static void cache_obj_hold(struct memobj *o)
+{
+	struct inode *inode = obj_cache(o)->inode;
+
+	inode_get(inode);
+	refcount_get(&inode->sb->refs);
+}
+
+static void cache_obj_release(struct memobj *o)
+{
+	struct inode *inode = obj_cache(o)->inode;
+	struct superblock *sb = inode->sb;
+
+	inode_put(inode);
+	super_put(sb);
+}
+
 const struct memobj_ops pagecache_obj_ops = {
 	.get = cache_obj_get,
 	.get_run = cache_obj_get_run,
@@ -119,4 +139,6 @@ const struct memobj_ops pagecache_obj_ops = {
 	.sync = cache_obj_sync,
 	.get_ref = cache_obj_get_ref,
 	.put_ref = cache_obj_put_ref,
+	.hold = cache_obj_hold,
+	.release = cache_obj_release,
 };

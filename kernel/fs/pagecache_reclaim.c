@@ -84,11 +84,16 @@ static u32 isolate(struct frame **batch, u64 *budget)
 static u32 take_out_mapped(struct pagecache *pc, struct frame *f)
 {
 	struct inode *inode = pc->inode;
+	struct superblock *sb = inode->sb;
 	u64 pgoff = f->index;
 	u32 taken = 0;
 
-	if (!refcount_get_not_zero(&inode->refs))
+	if (!super_pin(sb))
 		return 0;
+	if (!refcount_get_not_zero(&inode->refs)) {
+		super_unpin(sb);
+		return 0;
+	}
 	if (mutex_trylock(&pc->obj.lock)) {
 		if (memobj_harvest_locked(&pc->obj, pgoff, pgoff) && reclaim_pass() < RECLAIM_PASSES - 1) {
 			pagecache_touch(f);
@@ -99,10 +104,11 @@ static u32 take_out_mapped(struct pagecache *pc, struct frame *f)
 		mutex_unlock(&pc->obj.lock);
 	}
 	inode_put(inode);
+	super_unpin(sb);
 	return taken;
 }
 
-/* The frame is BUSY by us. 1 when it left its cache. */
+/* The frame is BUSY by us. 1 when it left its cache. The first look is only a hint: it may be found, changed and let go at any moment. */
 static u32 take_out(struct frame *f)
 {
 	struct pagecache *pc = f->owner;

@@ -130,13 +130,13 @@ static int walk_lookup(struct walk *w, const struct qstr *name, u32 hash, struct
 	dir = w->place.dentry->inode;
 	rwlock_read_lock(&dir->lock);
 	err = dentry_lookup(w->place.dentry, name, hash, &child);
-	rwlock_read_unlock(&dir->lock);
 	if (!err && !child->inode && ((dir->ops && dir->ops->revalidate) || dir->sb->type->dynamic)) {
-		/* Not to be remembered: the name may appear by itself. */
+		/* Not to be remembered: the name may appear by itself. Under the lock: nobody is about to give it an inode. */
 		dentry_unhash(child);
 		dentry_put(child);
 		err = -ENOENT;
 	}
+	rwlock_read_unlock(&dir->lock);
 	spin_lock(&dcache_lock);
 	if (err)
 		return err;

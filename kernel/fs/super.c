@@ -7,6 +7,7 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 #include "sync/sched.h"
+#include "sync/waitq.h"
 
 static struct spinlock supers_lock = SPINLOCK_INIT("superblocks", RANK_ICACHE);
 static LIST_HEAD(supers);
@@ -167,9 +168,31 @@ static int super_sync(struct superblock *sb)
 	return err;
 }
 
+static struct waitq unpinned = WAITQ_INIT(unpinned, "superblock unpinned");
+
+/* Whoever pins looks at `dying` after it has counted itself, super_destroy at the count after it has set `dying`. */
+bool super_pin(struct superblock *sb)
+{
+	atomic_inc(&sb->pins);
+	smp_mb();
+	if (likely(!READ_ONCE(sb->dying)))
+		return true;
+	super_unpin(sb);
+	return false;
+}
+
+void super_unpin(struct superblock *sb)
+{
+	(void)atomic_dec_return(&sb->pins); /* sb may be gone now */
+	waitq_wake_all(&unpinned);
+}
+
 /* The last mount is gone. */
 static void super_destroy(struct superblock *sb)
 {
+	WRITE_ONCE(sb->dying, 1);
+	smp_mb();
+	wait_event(&unpinned, atomic_read(&sb->pins) == 0);
 	if (sb->root_dentry && dcache_drop_sb(sb) != 0)
 		pr_warn("fs: names of a %s are still in use at unmount", sb->type->name);
 	super_sync(sb);
@@ -237,6 +260,9 @@ int super_remount(struct superblock *sb, u32 flags, const char *options)
 	if (change && !(flags & MOUNT_RDONLY) && sb->bdev && sb->bdev->read_only)
 		return -EACCES;
 	if (change && (flags & MOUNT_RDONLY)) {
+		/* First: whoever opens a file for writing counts himself and then looks again (open_start). */
+		WRITE_ONCE(sb->going_rdonly, 1);
+		smp_mb();
 		err = inode_check_no_writers(sb);
 		if (!err)
 			err = super_sync(sb);
@@ -245,6 +271,7 @@ int super_remount(struct superblock *sb, u32 flags, const char *options)
 		err = sb->ops->remount(sb, flags, options ? options : "");
 	if (!err)
 		sb->flags = (sb->flags & ~MOUNT_RDONLY) | (flags & MOUNT_RDONLY);
+	WRITE_ONCE(sb->going_rdonly, 0);
 	return err;
 }
 

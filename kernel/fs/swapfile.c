@@ -45,6 +45,7 @@ struct swap_request {
 
 struct swapfile {
 	struct inode *inode; /* referenced: the file, or the device's */
+	struct path path;    /* referenced: what was named; its file system stays mounted */
 	struct blkdev *bd;
 	struct swap_extent *extents; /* in order of `at` */
 	u32 nr_extents, max_extents;
@@ -198,6 +199,7 @@ static void swapfile_write(struct swap_area *a, u64 first, struct frame **frames
 static void swapfile_free(struct swapfile *sf)
 {
 	inode_put(sf->inode);
+	path_put(&sf->path);
 	kfree(sf->extents);
 	kfree(sf);
 }
@@ -376,7 +378,7 @@ static int area_of(const struct inode *inode)
 }
 
 /* Takes over the inode's reference, which is write-protected, when it succeeds. */
-static int area_open(struct inode *inode, struct blkdev *bd, struct swap_source *src)
+static int area_open(const struct path *p, struct inode *inode, struct blkdev *bd, struct swap_source *src)
 {
 	struct swapfile *sf;
 	u32 *bad;
@@ -392,6 +394,8 @@ static int area_open(struct inode *inode, struct blkdev *bd, struct swap_source 
 	if (!sf)
 		goto out_bad;
 	src->private = sf;
+	path_get(p);
+	sf->path = *p;
 	if (S_ISREG(inode->mode))
 		err = map_file(sf, src->nr_slots);
 	else
@@ -399,6 +403,7 @@ static int area_open(struct inode *inode, struct blkdev *bd, struct swap_source 
 	if (!err)
 		err = swap_area_add(src);
 	if (err < 0) {
+		path_put(&sf->path);
 		kfree(sf->extents);
 		kfree(sf);
 	}
@@ -425,7 +430,7 @@ static int swap_on_locked(const struct path *p, struct swap_source *src)
 	err = inode_deny_write(inode);
 	if (err)
 		goto out_put;
-	err = area_open(inode, bd, src);
+	err = area_open(p, inode, bd, src);
 	if (!err)
 		return 0;
 	inode_allow_write(inode);

@@ -122,7 +122,7 @@ static struct memobj *object_at(struct aspace *as, vaddr_t va, u64 *pgoff, vaddr
 		*pgoff = vma_pgoff(v, va);
 		o = v->obj;
 		if (o)
-			o->ops->get_ref(o);
+			memobj_hold(o);
 	}
 	rwlock_read_unlock(&as->lock);
 	return o;
@@ -142,7 +142,7 @@ static int advise_willneed(struct aspace *as, vaddr_t start, vaddr_t end)
 				break;
 		}
 		if (o)
-			o->ops->put_ref(o);
+			memobj_release(o);
 		else
 			left -= aspace_swap_in(as, start, MIN(next, end), left);
 	}
@@ -220,7 +220,7 @@ int aspace_sync(struct aspace *as, vaddr_t start, u64 len, int flags)
 			err = -EBUSY;
 		else if ((flags & MS_SYNC) && (vflags & VMA_SHARED) && o->ops->sync)
 			err = o->ops->sync(o, pgoff, pgoff + ((MIN(next, end) - start) >> PAGE_SHIFT) - 1);
-		o->ops->put_ref(o);
+		memobj_release(o);
 	}
 	return err ? err : hole ? -ENOMEM : 0;
 }

@@ -227,7 +227,7 @@ static int object_get(struct faultctx *fc, struct frame **out)
 	case -EAGAIN:
 		fc->obj = v->obj;
 		fc->pgoff = pgoff;
-		v->obj->ops->get_ref(v->obj);
+		memobj_hold(v->obj);
 		return AGAIN_LOAD;
 	case -ENOMEM: return AGAIN_MEMORY;
 	default: return FAULT_BUS;
@@ -275,7 +275,7 @@ static int fault_shared(struct faultctx *fc)
 		fc->obj = v->obj;
 		fc->pgoff = vma_pgoff(v, fc->va);
 		fc->frame = f;
-		v->obj->ops->get_ref(v->obj);
+		memobj_hold(v->obj);
 		return AGAIN_DIRTY;
 	}
 	/* Where nobody needs to know of writes, the first fault may be the last. */
@@ -433,7 +433,7 @@ static int do_load(struct faultctx *fc)
 	int err = fc->obj->ops->load(fc->obj, fc->pgoff);
 
 	fc->major = 1;
-	fc->obj->ops->put_ref(fc->obj);
+	memobj_release(fc->obj);
 	if (err == 0 || err == -EAGAIN)
 		return FAULT_DONE;
 	return err == -ENOMEM ? AGAIN_MEMORY : FAULT_BUS;
@@ -444,7 +444,7 @@ static int do_dirty(struct faultctx *fc)
 	int err = fc->obj->ops->make_writable(fc->obj, fc->pgoff, fc->frame);
 
 	frame_put(fc->frame);
-	fc->obj->ops->put_ref(fc->obj);
+	memobj_release(fc->obj);
 	if (err == 0 || err == -EAGAIN)
 		return FAULT_DONE;
 	return err == -ENOMEM ? AGAIN_MEMORY : FAULT_BUS;

@@ -37,8 +37,12 @@ struct memobj_ops {
 	int (*make_writable)(struct memobj *o, u64 pgoff, struct frame *f);
 	/* msync: writes dirty pages of [first, last] to disk and waits. */
 	int (*sync)(struct memobj *o, u64 first, u64 last);
+	/* For a mapping, which has the file besides. */
 	void (*get_ref)(struct memobj *o);
 	void (*put_ref)(struct memobj *o); /* may sleep */
+	/* For who has nothing else, for a moment: what the object is part of stays too. NULL: as get_ref and put_ref. */
+	void (*hold)(struct memobj *o);
+	void (*release)(struct memobj *o); /* may sleep */
 };
 
 struct memobj {
@@ -49,6 +53,16 @@ struct memobj {
 };
 
 void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner);
+
+/* Of an object that some VMA has now, to use it when the address space's lock is given back: the VMA and its file may go then. */
+static inline void memobj_hold(struct memobj *o)
+{
+	(o->ops->hold ? o->ops->hold : o->ops->get_ref)(o);
+}
+static inline void memobj_release(struct memobj *o)
+{
+	(o->ops->release ? o->ops->release : o->ops->put_ref)(o);
+}
 
 /* mm/: a VMA enters or leaves o->mappings. Locks: take o->lock. */
 struct vma;

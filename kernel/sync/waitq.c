@@ -68,12 +68,14 @@ static void add_locked(struct waitq *wq, struct waitq_entry *entry)
 	entry->state = WAITQ_QUEUED;
 }
 
+/* The barrier: the entry is on the queue before the caller looks at what it waits for (waitq_has_waiters has the other one). */
 void waitq_add(struct waitq *wq, struct waitq_entry *entry)
 {
 	u64 flags = spin_lock_irqsave(&wq->lock);
 
 	add_locked(wq, entry);
 	spin_unlock_irqrestore(&wq->lock, flags);
+	smp_mb();
 }
 
 void waitq_remove(struct waitq *wq, struct waitq_entry *entry)
@@ -89,7 +91,6 @@ void waitq_prepare(struct waitq *wq, struct waitq_entry *entry, enum sleep_kind 
 {
 	sched_prepare_sleep(kind);
 	waitq_add(wq, entry);
-	smp_mb();
 }
 
 void waitq_finish(struct waitq *wq, struct waitq_entry *entry, enum waitq_outcome outcome)

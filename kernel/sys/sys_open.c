@@ -138,7 +138,7 @@ long sys_dup3(SYSCALL_ARGS)
 }
 
 /* The record-lock commands: which, how, and whose. */
-static const struct record_call {
+static const struct {
 	int cmd;
 	enum record_cmd how;
 	enum record_owner owner;
@@ -158,8 +158,8 @@ static long fcntl_lock(struct file *f, const struct record_call *call, u64 arg)
 
 	if (copy_from_user(&fl, uptr_make(arg), sizeof(fl)) < 0)
 		return -EFAULT;
-	err = lock_record(f, call->how, call->owner, &fl, current_process()->pid);
-	if (err == 0 && call->how == RECORD_GET)
+	err = lock_record(f, call, &fl);
+	if (err == 0 && call->cmd == RECORD_GET)
 		err = copy_to_user(uptr_make(arg), &fl, sizeof(fl));
 	return err;
 }
@@ -185,9 +185,12 @@ static long fcntl_file(struct file *f, int fd, int cmd, u64 arg)
 	case F_SETPIPE_SZ: return pipe_set_size(f, arg);
 	default: break;
 	}
-	for (u32 i = 0; i < ARRAY_SIZE(record_calls); i++)
+	for (u32 i = 0; i < ARRAY_SIZE(record_calls); i++) {
+		struct record_call call = {record_calls[i].how, record_calls[i].owner, fd, current_process()->pid};
+
 		if (record_calls[i].cmd == cmd)
-			return fcntl_lock(f, &record_calls[i], arg);
+			return fcntl_lock(f, &call, arg);
+	}
 	return -EINVAL;
 }
 

@@ -1,5 +1,6 @@
 /* Record locks (POSIX and open-file) and flock. */
 #include "test.h"
+#include <pthread.h>
 #include <sys/file.h>
 
 static int set_lock(int fd, int cmd, int type, off_t start, off_t len)
@@ -69,6 +70,42 @@ TEST(not_inherited_and_gone_with_any_close)
 	OK(close(OK(open("f", O_RDONLY)))); /* any descriptor of the file */
 	CHECK_EQ(conflict(0, 1, NULL), F_UNLCK);
 	IN_CHILD(OK(set_lock(fd, F_SETLK, F_WRLCK, 0, 1))); /* dies with the process */
+	CHECK_EQ(conflict(0, 1, NULL), F_UNLCK);
+}
+
+static void *lock_or_errno(void *fd)
+{
+	return (void *)(long)(set_lock((int)(long)fd, F_SETLKW, F_WRLCK, 0, 1) == 0 ? 0 : errno);
+}
+
+/* The lock comes when its descriptor is gone: nobody could give it back. */
+TEST(a_close_beside_a_waiting_lock)
+{
+	int fd = make(), held[2], go[2];
+	pthread_t waiter;
+	void *err;
+	char c = 'x';
+	pid_t pid;
+
+	OK(pipe(held));
+	OK(pipe(go));
+	pid = OK(fork());
+	if (pid == 0) {
+		int g = OK(open("f", O_RDWR));
+
+		OK(set_lock(g, F_SETLK, F_WRLCK, 0, 1));
+		CHECK_EQ(write(held[1], &c, 1), 1);
+		CHECK_EQ(read(go[0], &c, 1), 1);
+		_exit(0);
+	}
+	CHECK_EQ(read(held[0], &c, 1), 1);
+	CHECK_EQ(pthread_create(&waiter, NULL, lock_or_errno, (void *)(long)fd), 0);
+	usleep(100000);
+	OK(close(fd));
+	CHECK_EQ(write(go[1], &c, 1), 1);
+	wait_ok(pid);
+	CHECK_EQ(pthread_join(waiter, &err), 0);
+	CHECK_EQ((long)err, EBADF);
 	CHECK_EQ(conflict(0, 1, NULL), F_UNLCK);
 }
 

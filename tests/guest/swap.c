@@ -1,6 +1,7 @@
 /* Swap: areas come and go, pages go out and come back, and nobody sees a difference in content. */
 #include "test.h"
 
+#include <sys/mount.h>
 #include <sys/swap.h>
 #include <sys/sysinfo.h>
 
@@ -201,6 +202,23 @@ TEST(an_area_is_used_once_and_protected)
 	OK(close(OK(open(area, O_WRONLY))));
 	OK(swapon(area, SWAP_FLAG_PREFER | PRIORITY));
 	area_off();
+}
+
+TEST(an_area_keeps_its_place_mounted)
+{
+	char place[64], at[160];
+
+	area_make(AREA, AREA - 1);
+	snprintf(place, sizeof(place), "/swapplace.%d", (int)getpid());
+	snprintf(at, sizeof(at), "%s%s", place, area);
+	OK(mkdir(place, 0700));
+	OK(mount("/", place, NULL, MS_BIND, NULL));
+	OK(swapon(at, 0));
+	ERR(umount(place), EBUSY);
+	OK(swapoff(at));
+	OK(umount(place));
+	OK(rmdir(place));
+	area_drop();
 }
 
 TEST(proc_swaps_names_it)

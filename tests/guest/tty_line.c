@@ -195,6 +195,25 @@ TEST(vmin_and_vtime)
 	CHECK_EQ(read(p.slave, buf, 10), 2);
 }
 
+TEST(a_read_whose_first_byte_is_flushed_goes_on)
+{
+	struct pty p = pty_open();
+	pid_t pid;
+
+	raw_mode(&p, 5, 2);
+	pty_type(&p, "a");
+	pid = OK(fork());
+	if (pid == 0) {
+		nap_ms(50);
+		OK(tcflush(p.slave, TCIFLUSH));
+		nap_ms(600);
+		pty_type(&p, "hello");
+		_exit(0);
+	}
+	CHECK(OK(read(p.slave, buf, 10)) > 0); /* elsewhere it has the first byte already */
+	wait_ok(pid);
+}
+
 TEST(settings_are_kept_and_checked)
 {
 	struct pty p = pty_open();

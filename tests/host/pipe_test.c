@@ -501,6 +501,77 @@ static void test_epoll(u32 how)
 	ASSERT(live == 0);
 }
 
+/*
+ * One task is about to sleep in epoll_wait for what has just become ready, while another asks the instance whether anything is: that one's
+ * look must not hide it. The watched file is `shy`, whose poll() is the instant.
+ */
+static struct waitq shy_queue;
+static struct file *shy_ep;
+static u32 shy_ready, in_look, asleep, waited;
+
+static u32 shy_poll(struct file *f, struct poll_sink *sink)
+{
+	if (sink)
+		sink->add(sink, &shy_queue);
+	if (!READ_ONCE(shy_ready))
+		return 0;
+	if (current() == &main_task) {
+		__atomic_store_n(&in_look, 1, __ATOMIC_SEQ_CST);
+		while (!__atomic_load_n(&asleep, __ATOMIC_SEQ_CST))
+			sched_yield();
+	}
+	return POLLIN;
+}
+
+static void about_to_sleep(void)
+{
+	__atomic_store_n(&asleep, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The waiter has found nothing; it is not on the queue yet. */
+static void becomes_ready(void)
+{
+	WRITE_ONCE(shy_ready, 1);
+	waitq_wake_all(&shy_queue);
+	__atomic_store_n(&waited, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&in_look, __ATOMIC_SEQ_CST))
+		sched_yield();
+	host_sleeping = about_to_sleep;
+}
+
+static void wait_for_shy(struct task *task, void *arg)
+{
+	struct epoll_event_k ev;
+
+	host_preparing = becomes_ready;
+	ASSERT(epoll_wait_events(shy_ep, uptr_make((u64)(uintptr_t)&ev), 1, clock_mono_ns() + 20000000000ul) == 1);
+	__atomic_store_n(&waited, 2, __ATOMIC_SEQ_CST);
+}
+
+static void test_epoll_asked_by_another(void)
+{
+	static const struct file_ops shy_ops = {.poll = shy_poll};
+	struct file *shy;
+	u64 until;
+
+	waitq_init(&shy_queue, "shy");
+	shy = file_create_anon(anon_inode_create(0600, "shy"), &shy_ops, O_RDONLY);
+	ASSERT(epoll_create_file(0, &shy_ep) == 0);
+	ASSERT(epoll_control(shy_ep, EPOLL_CTL_ADD, 1, shy, POLLIN, 1) == 0);
+	host_task_start(&tasks[0], wait_for_shy, NULL);
+	while (!__atomic_load_n(&waited, __ATOMIC_SEQ_CST))
+		sched_yield();
+	ASSERT(file_poll_now(shy_ep) & POLLIN);
+	until = clock_mono_ns() + 5000000000ul;
+	while (__atomic_load_n(&waited, __ATOMIC_SEQ_CST) != 2 && clock_mono_ns() < until)
+		sched_yield();
+	ASSERT(waited == 2);
+	host_task_join(&tasks[0]);
+	file_put(shy);
+	file_put(shy_ep);
+	ASSERT(live == 0);
+}
+
 static void test_epoll_depth(void)
 {
 	struct file *eps[EPOLL_MAX_HEIGHT + 2];
@@ -672,6 +743,7 @@ int main(void)
 	test_stream();
 	test_epoll(0);
 	test_epoll(EPOLLET);
+	test_epoll_asked_by_another();
 	test_epoll_depth();
 	test_poll_and_select();
 	test_fifo();

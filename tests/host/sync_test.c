@@ -395,6 +395,63 @@ static void test_callback(void)
 }
 
 /* A wake that chose a waiter which was leaving goes to the next one. */
+/*
+ * As poll does: an entry joins the queue, then a look. Beside it: it becomes true, then a look whether anybody waits. One of the two must see
+ * the other. A store may be late even on the host, so many rounds find a missing barrier; the delay goes over all the ways the two can meet.
+ */
+#define MEETINGS 300000u
+
+#define OWN_LINE __attribute__((aligned(128)))
+static OWN_LINE struct waitq meeting_queue;
+static OWN_LINE struct waitq_entry meeting_entry;
+static OWN_LINE u32 meeting_true;
+static OWN_LINE u32 meeting_called, meeting_seen;
+static OWN_LINE u32 meeting_begun;
+static OWN_LINE u32 meeting_done;
+
+static void meeting_wake(struct waitq_entry *entry, u32 events)
+{
+	meeting_called = 1;
+}
+
+static void meeting_until(const u32 *word, u32 value)
+{
+	for (u32 spins = 0; __atomic_load_n(word, __ATOMIC_ACQUIRE) != value; spins++)
+		if (spins > 10000)
+			sched_yield();
+}
+
+static void meeting_body(struct task *task, void *arg)
+{
+	for (u32 round = 1; round <= MEETINGS; round++) {
+		meeting_until(&meeting_begun, round);
+		(void)READ_ONCE(meeting_true); /* it is at hand */
+		waitq_add(&meeting_queue, &meeting_entry);
+		meeting_seen = READ_ONCE(meeting_true);
+		__atomic_store_n(&meeting_done, round, __ATOMIC_RELEASE);
+	}
+}
+
+static void test_join_then_look(void)
+{
+	waitq_init(&meeting_queue, "test meeting");
+	waitq_entry_init_func(&meeting_entry, meeting_wake);
+	run_tasks(meeting_body, 1);
+	for (u32 round = 1; round <= MEETINGS; round++) {
+		meeting_called = 0;
+		__atomic_store_n(&meeting_begun, round, __ATOMIC_RELEASE);
+		for (volatile u32 delay = round % 128; delay; delay--)
+			;
+		WRITE_ONCE(meeting_true, 1);
+		waitq_wake_all(&meeting_queue);
+		meeting_until(&meeting_done, round);
+		ASSERT(meeting_seen || meeting_called);
+		waitq_remove(&meeting_queue, &meeting_entry);
+		WRITE_ONCE(meeting_true, 0);
+	}
+	join_tasks(1);
+}
+
 static void test_wake_passed_on(void)
 {
 	struct waitq_entry leaving, next;
@@ -507,6 +564,7 @@ int main(void)
 	test_early_wakes();
 	test_deadline_stands();
 	test_callback();
+	test_join_then_look();
 	test_wake_passed_on();
 	test_completion();
 	test_seqcount();

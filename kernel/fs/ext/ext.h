@@ -64,6 +64,7 @@ struct ext_inode {
 	struct inode *inode;
 	struct buf ibuf;            /* held while the inode lives; frame NULL: not read yet */
 	struct ext_disk_inode *raw; /* in it */
+	struct spinlock raw_lock;   /* held while attributes are copied from the inode to raw */
 	struct rwlock map_lock;
 	u32 group;
 	u32 next_lblk;           /* the block after the last one allocated … */

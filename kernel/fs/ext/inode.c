@@ -21,6 +21,7 @@ int ext_inode_init(struct inode *inode)
 		return -ENOMEM;
 	ei->inode = inode;
 	rwlock_init(&ei->map_lock, "ext map", RANK_EXT_MAP);
+	spin_init(&ei->raw_lock, "ext inode", RANK_INODE_SPIN);
 	list_init(&ei->orphan_link);
 	inode->private = ei;
 	return 0;
@@ -213,22 +214,11 @@ static void encode_times(const struct ext_fs *fs, const struct inode *inode, str
 	}
 }
 
-int ext_inode_write(struct inode *inode)
+/* Locks: raw_lock: of two who write the inode, the second writes what is newer. Returns the size. */
+static u64 encode_attributes(struct ext_fs *fs, struct inode *inode, struct ext_disk_inode *raw)
 {
-	struct ext_fs *fs = ext_inode_fs(inode);
-	struct ext_disk_inode *raw = ext_inode(inode)->raw;
 	u64 size = inode_size(inode);
-	int err;
 
-	if (!raw || (atomic_read(&inode->state) & INODE_BAD))
-		return 0;
-	if (ext_inode(inode)->trim_pending && rwlock_write_trylock(&inode->lock)) {
-		ext_trim(inode);
-		rwlock_write_unlock(&inode->lock);
-	}
-	err = ext_raw_access(inode);
-	if (err < 0)
-		return err;
 	raw->mode = (u16)inode->mode;
 	raw->uid_lo = (u16)inode->uid;
 	raw->uid_hi = (u16)(inode->uid >> 16);
@@ -236,13 +226,34 @@ int ext_inode_write(struct inode *inode)
 	raw->gid_hi = (u16)(inode->gid >> 16);
 	raw->links_count = (u16)inode->nlink;
 	raw->size_lo = (u32)size;
-	if (S_ISREG(inode->mode)) {
+	if (S_ISREG(inode->mode))
 		raw->size_hi = (u32)(size >> 32);
-		if (size > INT32_MAX)
-			note_large_file(fs);
-	}
 	encode_blocks(fs, inode, raw);
 	encode_times(fs, inode, raw);
+	return size;
+}
+
+int ext_inode_write(struct inode *inode)
+{
+	struct ext_fs *fs = ext_inode_fs(inode);
+	struct ext_inode *ei = ext_inode(inode);
+	u64 size;
+	int err;
+
+	if (!ei->raw || (atomic_read(&inode->state) & INODE_BAD))
+		return 0;
+	if (ei->trim_pending && rwlock_write_trylock(&inode->lock)) {
+		ext_trim(inode);
+		rwlock_write_unlock(&inode->lock);
+	}
+	err = ext_raw_access(inode);
+	if (err < 0)
+		return err;
+	spin_lock(&ei->raw_lock);
+	size = encode_attributes(fs, inode, ei->raw);
+	spin_unlock(&ei->raw_lock);
+	if (S_ISREG(inode->mode) && size > INT32_MAX)
+		note_large_file(fs);
 	ext_raw_dirty(inode);
 	return 0;
 }

@@ -20,7 +20,9 @@ static char disk_dir[] = "/tmp/ext_test.XXXXXX";
 static char disk_image[64];
 static int disk_fd = -1;
 static u64 disk_requests, disk_fail_at; /* the request with this number fails; 0: none */
-static struct blkdev *disk_now;         /* the image's device: a new one for each image */
+static bool disk_hold;                  /* writes are not done before disk_release */
+static LIST_HEAD(disk_held);
+static struct blkdev *disk_now; /* the image's device: a new one for each image */
 static struct blkdev disk_root = {.name = "vda", .rdev = 254 << 8, .nr_sectors = 64, .max_segs = 8};
 
 static void disk_submit(struct blkdev *bd, struct blk_req *rq)
@@ -32,6 +34,10 @@ static void disk_submit(struct blkdev *bd, struct blk_req *rq)
 		for (u32 i = 0; i < rq->nr_segs; i++)
 			memset(phys_to_kva(rq->segs[i].pa), 0, rq->segs[i].len);
 		rq->done(rq, 0);
+		return;
+	}
+	if (disk_hold && rq->op == BLK_WRITE) {
+		list_add_tail(&rq->link, &disk_held);
 		return;
 	}
 	if (++disk_requests == disk_fail_at)
@@ -46,6 +52,19 @@ static void disk_submit(struct blkdev *bd, struct blk_req *rq)
 		at += len;
 	}
 	rq->done(rq, err);
+}
+
+/* The oldest write that was held is done. */
+static inline void disk_release(void)
+{
+	struct blk_req *rq = list_first_entry(&disk_held, struct blk_req, link);
+	bool hold = disk_hold;
+
+	ASSERT(!list_empty(&disk_held));
+	list_del(&rq->link);
+	disk_hold = false;
+	disk_submit(disk_now, rq);
+	disk_hold = hold;
 }
 
 static const struct blkdev_ops disk_ops = {.submit = disk_submit};

@@ -161,8 +161,11 @@ void memobj_init(struct memobj *o, const struct memobj_ops *ops, void *owner)
 	list_init(&o->mappings);
 	mutex_init(&o->lock, "memobj", RANK_MEMOBJ);
 }
+static void (*at_harvest)(void); /* what the test does while reclaim asks a page's mappings */
 bool memobj_harvest_locked(struct memobj *o, u64 first, u64 last)
 {
+	if (at_harvest)
+		at_harvest();
 	return false;
 }
 void memobj_unmap_locked(struct memobj *o, u64 first, u64 last)
@@ -171,8 +174,11 @@ void memobj_unmap_locked(struct memobj *o, u64 first, u64 last)
 void memobj_unmap(struct memobj *o, u64 first, u64 last)
 {
 }
+static void (*at_protect)(void); /* what the test does when pages are about to be written */
 void memobj_protect(struct memobj *o, u64 first, u64 last)
 {
+	if (at_protect)
+		at_protect();
 }
 
 /* The root of everything is a tmpfs on a disk without contents. */

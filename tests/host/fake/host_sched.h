@@ -77,8 +77,8 @@ u64 clock_mono_ns(void)
 	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
 }
 
-/* A test that wants to do something at this instant, before the task is marked, and after. */
-static void (*host_preparing)(void), (*host_prepared)(void);
+/* A test that wants to do something at this instant: before the task is marked, after, and when it has decided to sleep. */
+static void (*host_preparing)(void), (*host_prepared)(void), (*host_sleeping)(void);
 
 static inline void host_instant(void (**what)(void))
 {
@@ -119,6 +119,7 @@ int sched_sleep(u64 deadline_ns)
 	int err = 0;
 
 	ASSERT(irq_enabled());
+	host_instant(&host_sleeping);
 	pthread_mutex_lock(&task->lock);
 	while (task->sleeping && err == 0) {
 		if (task->signal && task->kind != SLEEP_UNINTERRUPTIBLE)

@@ -73,6 +73,8 @@ void log_printf(enum log_level level, const char *fmt, ...)
 
 /* One thread: a sleep would never end, unless the test does what is waited for. */
 static void (*env_sleeping)(void);
+/* What the test does at these instants, if anything: a sleep, or the wait before it, has ended; a sleeper is woken. */
+static void (*env_awake)(void), (*env_waking)(void);
 
 void sched_prepare_sleep(enum sleep_kind kind)
 {
@@ -81,6 +83,8 @@ void sched_prepare_sleep(enum sleep_kind kind)
 }
 void sched_cancel_sleep(void)
 {
+	if (env_awake)
+		env_awake();
 }
 int sched_sleep(u64 deadline_ns)
 {
@@ -91,6 +95,8 @@ int sched_sleep(u64 deadline_ns)
 }
 void sched_wake(struct task *task)
 {
+	if (env_waking)
+		env_waking();
 }
 void sched_point(void)
 {
