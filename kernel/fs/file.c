@@ -314,8 +314,6 @@ int file_truncate(struct file *f, u64 size)
 	if (!(f->mode & FMODE_WRITE) || !f->inode || !S_ISREG(f->inode->mode))
 		return -EINVAL;
 	err = f->path.mount ? mount_want_write(f->path.mount) : 0;
-	if (!err)
-		err = perm_setattr(f->inode, &attr);
 	return err ? err : inode_setattr(f->inode, &attr);
 }
 

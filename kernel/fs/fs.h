@@ -158,9 +158,8 @@ int perm_may_search_locked(const struct inode *dir);
 int perm_may_create(struct inode *dir);
 int perm_may_delete(struct inode *dir, const struct inode *victim);
 int perm_is_owner(const struct inode *inode); /* or root */
-/* Checks and prepares attr for inode; may change attr->mode (set-id bits). */
-int perm_setattr(struct inode *inode, struct inode_attr *attr);
-int inode_setattr(struct inode *inode, struct inode_attr *attr); /* applies; takes the inode's lock */
+/* Checks whether the caller may, and applies; may change attr->mode (set-id bits). Takes the inode's lock. */
+int inode_setattr(struct inode *inode, struct inode_attr *attr);
 /* A write or a change of owner takes set-id bits away. Locks: inode->lock, writing. */
 void inode_strip_setid(struct inode *inode);
 

@@ -65,9 +65,8 @@ static int open_by_type(struct file *f)
 static int open_truncate(struct file *f)
 {
 	struct inode_attr attr = {.valid = ATTR_SIZE | ATTR_OPEN, .size = 0};
-	int err = perm_setattr(f->inode, &attr);
 
-	return err ? err : inode_setattr(f->inode, &attr);
+	return inode_setattr(f->inode, &attr);
 }
 
 /* After the file is set up: writers are counted, the type's own open runs, contents are cut. */

@@ -119,10 +119,12 @@ static u32 perm_mode_without_setid(u32 mode)
 	return mode;
 }
 
-int perm_setattr(struct inode *inode, struct inode_attr *attr)
+/* May the caller, and what changes along with it? The owner and the mode that this goes by stay as they are: the lock is held. */
+static int perm_setattr_locked(struct inode *inode, struct inode_attr *attr)
 {
 	int err = 0;
 
+	rwlock_assert_write_held(&inode->lock);
 	if (atomic_read(&inode->state) & INODE_BAD)
 		return -EIO;
 	if (attr->valid & (ATTR_UID | ATTR_GID))
@@ -170,6 +172,9 @@ int inode_setattr(struct inode *inode, struct inode_attr *attr)
 	int err;
 
 	rwlock_write_lock(&inode->lock);
+	err = perm_setattr_locked(inode, attr);
+	if (err)
+		goto out_unlock;
 	if (attr->valid & ATTR_SIZE) {
 		attr->valid |= ATTR_MTIME;
 		attr->mtime = now;
@@ -186,6 +191,7 @@ int inode_setattr(struct inode *inode, struct inode_attr *attr)
 		err = inode->ops && inode->ops->setattr ? inode->ops->setattr(inode, attr) : 0;
 	if (!err)
 		inode_apply_attr(inode, attr);
+out_unlock:
 	rwlock_write_unlock(&inode->lock);
 	return err;
 }
@@ -211,12 +217,12 @@ int path_setattr(const struct path *p, struct inode_attr *attr)
 
 	if (p->mount)
 		err = mount_want_write(p->mount);
-	if (!err)
-		err = perm_setattr(inode, attr);
 	if (err)
 		return err;
 	if ((attr->valid & ATTR_SIZE) && !(attr->valid & ATTR_OPEN)) {
-		err = inode_get_write(inode);
+		err = perm_resize(inode, attr); /* "not permitted" comes before "text file busy" */
+		if (!err)
+			err = inode_get_write(inode);
 		if (err)
 			return err;
 		err = inode_setattr(inode, attr);

@@ -35,6 +35,7 @@ void task_change_aspace(struct aspace *as)
 	u64 flags = spin_lock_irqsave(&tasks_lock);
 
 	t->as = as;
+	t->leaves_memory = old && !as;
 	pt_activate(as ? &as->pt : NULL);
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	if (old)
@@ -56,11 +57,18 @@ void task_leave_memory(struct task *t)
 
 static void exit_memory(struct task *t)
 {
+	bool waited_for;
+	u64 flags;
+
 	if (!t->as)
 		return;
 	task_leave_memory(t);
 	task_change_aspace(NULL);
-	if (unlikely(READ_ONCE(t->proc->oom_victim)))
+	flags = spin_lock_irqsave(&tasks_lock);
+	t->leaves_memory = 0;
+	waited_for = t->proc->oom_victim != OOM_VICTIM_NONE;
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	if (unlikely(waited_for))
 		oom_memory_left(t->proc);
 }
 

@@ -96,7 +96,7 @@ static bool process_has_memory_locked(const struct process *p)
 	struct task *t;
 
 	list_for_each_entry (t, &p->threads, thread_link) {
-		if (t->as)
+		if (t->as || t->leaves_memory)
 			return true;
 	}
 	return false;

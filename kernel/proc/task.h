@@ -100,6 +100,7 @@ struct task {
 
 	/* sharing */
 	struct aspace *as; /* NULL for kernel threads */
+	u32 leaves_memory; /* [tasks_lock] it exits, and puts its address space just now: frames are still to come free */
 	struct fdtable *files;
 	struct fs_context *fs;
 

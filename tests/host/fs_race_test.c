@@ -288,6 +288,39 @@ static void test_write_while_remounted(void)
 	path_put(&root);
 }
 
+/* ---- owners ---- */
+
+static struct inode *given;
+static int answer;
+
+static void make_setuid(void)
+{
+	struct inode_attr attr = {.valid = ATTR_MODE, .mode = 04755};
+
+	answer = inode_setattr(given, &attr);
+}
+
+/* The owner wants a set-uid program while root takes the file over: that would be root's. */
+static void test_mode_set_while_owner_changes(void)
+{
+	struct file *f;
+
+	EXPECT(file_open(NULL, "/program", O_CREAT | O_WRONLY, 0755, &f), 0);
+	given = f->inode;
+	given->uid = cred.fsuid = 1000;
+	rwlock_write_lock(&given->lock);
+	other_start(make_setuid);
+	ASSERT(other_state == OTHER_SLEEPS);
+	given->uid = 0;
+	rwlock_write_unlock(&given->lock);
+	other_finish();
+	cred.fsuid = 0;
+	EXPECT(answer, -EPERM);
+	EXPECT((int)(given->mode & 07777), 0755);
+	file_put(f);
+	EXPECT(path_unlink(NULL, "/program"), 0);
+}
+
 int main(void)
 {
 	u64 before;
@@ -309,6 +342,7 @@ int main(void)
 	test_absent_name_is_made();
 	test_locked_after_close();
 	test_write_while_remounted();
+	test_mode_set_while_owner_changes();
 	reclaim_pages(10000);
 	if (env_leaks() != before)
 		panic("leaked: %lu objects before, %lu now", before, env_leaks());

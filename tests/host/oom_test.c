@@ -1,7 +1,7 @@
 // host-sources: kernel/lib/string.c kernel/sync/spinlock.c kernel/sync/waitq.c
 /*
  * Out of memory: the process that was chosen ends by itself before it is killed, while the log is written. Nobody may wait for it
- * then: it has no memory to give back any more, and does not say so.
+ * then: it has no memory to give back any more, and does not say so. But one whose memory just goes is waited for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,9 @@ void sched_cancel_sleep(void)
 int sched_sleep(u64 deadline_ns)
 {
 	nr_waits++;
-	if (!nr_kills || !leader.as)
+	if (leader.leaves_memory)
+		leader.leaves_memory = 0;
+	else if (!nr_kills || !leader.as)
 		return -ETIMEDOUT;
 	leader.as = NULL;
 	oom_memory_left(&victim);
@@ -133,6 +135,12 @@ int main(void)
 	ASSERT(nr_kills == 1 && nr_waits == 1 && victim.oom_victim == OOM_VICTIM_GONE);
 	decide(true);
 	ASSERT(nr_kills == 0 && nr_waits == 0 && victim.oom_victim == OOM_VICTIM_NONE);
+	/* The process is over, and its address space still being taken apart: nobody else is killed for want of that memory. */
+	victim.nr_live = 0;
+	nr_kills = nr_waits = 0;
+	leader.leaves_memory = 1;
+	oom_decide();
+	ASSERT(nr_kills == 0 && nr_waits == 1 && victim.oom_victim == OOM_VICTIM_GONE);
 	printf("ok oom\n");
 	return 0;
 }
