@@ -321,6 +321,130 @@ static void test_mode_set_while_owner_changes(void)
 	EXPECT(path_unlink(NULL, "/program"), 0);
 }
 
+/* ---- mounting on a name that is being removed ---- */
+
+static struct path mount_what, mount_where;
+static struct inode_ops removing_ops;
+static const struct inode_ops *root_ops;
+
+static void mount_it(void)
+{
+	answer = mount_bind(&mount_what, &mount_where);
+}
+
+/* The name has been looked at: nothing is mounted there. */
+static int rmdir_beside_mount(struct inode *dir, const struct qstr *name, struct inode *victim)
+{
+	other_start(mount_it);
+	return root_ops->rmdir(dir, name, victim);
+}
+
+static int unlink_beside_mount(struct inode *dir, const struct qstr *name, struct inode *victim)
+{
+	other_start(mount_it);
+	return root_ops->unlink(dir, name, victim);
+}
+
+static int rename_beside_mount(struct inode *old_dir, const struct qstr *old_name, struct inode *moved,
+	struct inode *new_dir, const struct qstr *new_name, struct inode *victim, u32 flags)
+{
+	other_start(mount_it);
+	return root_ops->rename(old_dir, old_name, moved, new_dir, new_name, victim, flags);
+}
+
+static void removal_starts(const char *what, const char *where)
+{
+	struct inode *root;
+
+	EXPECT(path_walk(NULL, what, 0, &mount_what), 0);
+	EXPECT(path_walk(NULL, where, 0, &mount_where), 0);
+	root = mount_where.dentry->parent->inode;
+	root_ops = root->ops;
+	removing_ops = *root_ops;
+	removing_ops.rmdir = rmdir_beside_mount;
+	removing_ops.unlink = unlink_beside_mount;
+	removing_ops.rename = rename_beside_mount;
+	root->ops = &removing_ops;
+}
+
+/* Here nothing is left of the name but the reference. */
+static void removal_ends(int want)
+{
+	other_finish();
+	mount_where.dentry->parent->inode->ops = root_ops;
+	EXPECT(answer, want);
+	EXPECT((int)mount_where.dentry->mounted, want == 0);
+	path_put(&mount_what);
+	path_put(&mount_where);
+}
+
+static void create_file(const char *name)
+{
+	struct file *f;
+
+	EXPECT(file_open(NULL, name, O_CREAT | O_WRONLY, 0644, &f), 0);
+	file_put(f);
+}
+
+static void test_mounted_on_what_is_removed(void)
+{
+	EXPECT(path_mkdir(NULL, "/a", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/d", 0755), 0);
+	removal_starts("/a", "/d");
+	EXPECT(path_rmdir(NULL, "/d"), 0);
+	removal_ends(-ENOENT);
+
+	EXPECT(path_mkdir(NULL, "/d", 0755), 0);
+	removal_starts("/a", "/d");
+	EXPECT(path_mkdir(NULL, "/b", 0755), 0);
+	EXPECT(path_rename(NULL, "/b", NULL, "/d", 0), 0);
+	removal_ends(-ENOENT);
+	EXPECT(path_rmdir(NULL, "/d"), 0);
+
+	create_file("/f");
+	create_file("/g");
+	removal_starts("/g", "/f");
+	EXPECT(path_unlink(NULL, "/f"), 0);
+	removal_ends(-ENOENT);
+	EXPECT(path_unlink(NULL, "/g"), 0);
+	EXPECT(path_rmdir(NULL, "/a"), 0);
+}
+
+/* It goes on where the name is now; and what stays is mounted on. */
+static void test_mounted_on_what_is_not_removed(void)
+{
+	struct path top;
+
+	EXPECT(path_mkdir(NULL, "/a", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/d", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/e", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/d/x", 0755), 0);
+	removal_starts("/a", "/d");
+	EXPECT(path_rmdir(NULL, "/d"), -ENOTEMPTY);
+	removal_ends(0);
+	EXPECT(path_walk(NULL, "/d", WALK_FOLLOW, &top), 0);
+	EXPECT(mount_remove(&top, 0), 0);
+	path_put(&top);
+
+	removal_starts("/a", "/d/x");
+	EXPECT(path_rename(NULL, "/d/x", NULL, "/e/y", 0), 0);
+	other_finish();
+	EXPECT(answer, 0);
+	ASSERT(strcmp(mount_where.dentry->parent->name, "e") == 0);
+	path_put(&mount_what);
+	path_put(&mount_where);
+	EXPECT(path_walk(NULL, "/e/y", WALK_FOLLOW, &top), 0);
+	EXPECT(mount_remove(&top, 0), 0);
+	path_put(&top);
+	EXPECT(path_walk(NULL, "/d", WALK_FOLLOW, &top), 0);
+	top.dentry->inode->ops = root_ops;
+	path_put(&top);
+	EXPECT(path_rmdir(NULL, "/e/y"), 0);
+	EXPECT(path_rmdir(NULL, "/e"), 0);
+	EXPECT(path_rmdir(NULL, "/d"), 0);
+	EXPECT(path_rmdir(NULL, "/a"), 0);
+}
+
 int main(void)
 {
 	u64 before;
@@ -343,6 +467,8 @@ int main(void)
 	test_locked_after_close();
 	test_write_while_remounted();
 	test_mode_set_while_owner_changes();
+	test_mounted_on_what_is_removed();
+	test_mounted_on_what_is_not_removed();
 	reclaim_pages(10000);
 	if (env_leaks() != before)
 		panic("leaked: %lu objects before, %lu now", before, env_leaks());
