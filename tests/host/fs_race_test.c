@@ -321,6 +321,32 @@ static void test_mode_set_while_owner_changes(void)
 	EXPECT(path_unlink(NULL, "/program"), 0);
 }
 
+/* ---- flags of an open file ---- */
+
+static struct file *flagged;
+
+static void block_and_not(void)
+{
+	for (u32 i = 0; i < 10000000; i++)
+		file_set_nonblock(flagged, i & 1 ? 0 : O_NONBLOCK);
+}
+
+/* FIONBIO on one hart takes back nothing that F_SETFL does on another. Under real threads: the moment is one instruction long. */
+static void test_flags_set_by_two(void)
+{
+	EXPECT(file_open(NULL, "/flags", O_CREAT | O_WRONLY, 0644, &flagged), 0);
+	other_launch(block_and_not);
+	while (__atomic_load_n(&other_state, __ATOMIC_SEQ_CST) != OTHER_DONE) {
+		EXPECT(file_set_flags(flagged, O_APPEND), 0);
+		ASSERT(READ_ONCE(flagged->flags) & O_APPEND);
+		EXPECT(file_set_flags(flagged, 0), 0);
+		ASSERT(!(READ_ONCE(flagged->flags) & O_APPEND));
+	}
+	other_finish();
+	file_put(flagged);
+	EXPECT(path_unlink(NULL, "/flags"), 0);
+}
+
 /* ---- mounting on a name that is being removed ---- */
 
 static struct path mount_what, mount_where;
@@ -467,6 +493,7 @@ int main(void)
 	test_locked_after_close();
 	test_write_while_remounted();
 	test_mode_set_while_owner_changes();
+	test_flags_set_by_two();
 	test_mounted_on_what_is_removed();
 	test_mounted_on_what_is_not_removed();
 	reclaim_pages(10000);
