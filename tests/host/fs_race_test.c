@@ -1,4 +1,5 @@
 // host-sources: kernel/fs/chrdev.c kernel/fs/dcache.c kernel/fs/devfs.c kernel/fs/dir.c kernel/fs/fdtable.c kernel/fs/file.c kernel/fs/fs_context.c kernel/fs/inode.c kernel/fs/inode_attr.c kernel/fs/lock.c kernel/fs/mount.c kernel/fs/open.c kernel/fs/path.c kernel/fs/path_ops.c kernel/fs/perm.c kernel/fs/super.c kernel/fs/tmpfs.c kernel/fs/tmpfs_super.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/parse.c kernel/lib/printf.c kernel/lib/bitmap.c kernel/lib/hash.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
+// host-flags: -Wl,--wrap=inode_create
 /*
  * Names, inodes and superblocks at the very instants at which another hart comes between (other_hart.h).
  */
@@ -321,6 +322,54 @@ static void test_mode_set_while_owner_changes(void)
 	EXPECT(path_unlink(NULL, "/program"), 0);
 }
 
+/* ---- a tmpfs with room for one inode more ---- */
+
+static void (*at_create)(void);
+struct inode *__real_inode_create(struct superblock *sb, u64 ino);
+struct inode *__wrap_inode_create(struct superblock *sb, u64 ino);
+
+struct inode *__wrap_inode_create(struct superblock *sb, u64 ino)
+{
+	void (*now)(void) = at_create;
+
+	at_create = NULL;
+	if (now)
+		now();
+	return __real_inode_create(sb, ino);
+}
+
+static void create_the_other(void)
+{
+	answer = path_mkdir(NULL, "/t/d/b", 0755);
+}
+
+static void create_two(void)
+{
+	other_start(create_the_other);
+	other_finish();
+}
+
+static void test_two_want_the_last_inode(void)
+{
+	struct path p;
+
+	EXPECT(path_mkdir(NULL, "/t", 0755), 0);
+	EXPECT(path_walk(NULL, "/t", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_add("t", &p, "tmpfs", 0, "nr_inodes=3"), 0);
+	path_put(&p);
+	EXPECT(path_mkdir(NULL, "/t/d", 0755), 0);
+	at_create = create_two;
+	EXPECT(path_mkdir(NULL, "/t/a", 0755), 0);
+	EXPECT(answer, -ENOSPC);
+	EXPECT(path_rmdir(NULL, "/t/a"), 0);
+	EXPECT(path_mkdir(NULL, "/t/d/b", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/t/a", 0755), -ENOSPC);
+	EXPECT(path_walk(NULL, "/t", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_remove(&p, 0), 0);
+	path_put(&p);
+	EXPECT(path_rmdir(NULL, "/t"), 0);
+}
+
 /* ---- flags of an open file ---- */
 
 static struct file *flagged;
@@ -493,6 +542,7 @@ int main(void)
 	test_locked_after_close();
 	test_write_while_remounted();
 	test_mode_set_while_owner_changes();
+	test_two_want_the_last_inode();
 	test_flags_set_by_two();
 	test_mounted_on_what_is_removed();
 	test_mounted_on_what_is_not_removed();
