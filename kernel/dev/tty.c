@@ -85,18 +85,11 @@ int tty_job_check(struct tty *t, int signo)
 	return ret > 0 ? 0 : ret == 0 ? -ERESTARTSYS : ret;
 }
 
-int tty_make_controlling(struct tty *t)
+int tty_attach(struct tty *t, struct pid *session, struct pid *pgrp)
 {
-	struct pid *session = tty_current_session(), *pgrp = tty_current_pgrp();
-	struct tty *has = tty_current();
-	u64 flags;
+	u64 flags = spin_lock_irqsave(&t->lock);
 	int err = -EPERM;
 
-	if (has)
-		tty_put(has);
-	if (has || !session || !tty_current_is_leader())
-		return -EPERM;
-	flags = spin_lock_irqsave(&t->lock);
 	if (!t->session && !t->gone) {
 		pid_get(session);
 		pid_get(pgrp);
@@ -105,8 +98,6 @@ int tty_make_controlling(struct tty *t)
 		err = 0;
 	}
 	spin_unlock_irqrestore(&t->lock, flags);
-	if (err == 0)
-		tty_set_current(t);
 	return err;
 }
 
@@ -183,7 +174,7 @@ int tty_open_instance(struct tty *t, u32 flags, enum tty_open_kind kind, void **
 	}
 	tty_get(t);
 	if (!(flags & CDEV_NOCTTY) && (flags & CDEV_READ))
-		(void)tty_make_controlling(t);
+		(void)tty_session_attach(t);
 	*cookie = o;
 	return 0;
 }

@@ -4,7 +4,7 @@
  * A struct tty is a terminal as programs see it; a struct tty_driver moves its bytes. Each open file has a struct
  * tty_open, because a hang-up ends those that are open and not those that come later.
  *
- * Life: references are held by open files, by the session it controls (through proc's tty_set_current), by a pty's master,
+ * Life: references are held by open files, by the session it controls (proc's tty_session_attach), by a pty's master,
  * and for ever by the console itself.
  *
  * Locks: tty->lock (spinlock, RANK_TTY, taken by interrupt handlers) guards all but the two waitqs. Signals to groups are
@@ -88,8 +88,6 @@ void tty_detach(struct tty *t);
 void tty_hangup(struct tty *t);
 /* 0, or what a background process gets: -ERESTARTSYS (after the signal), -EIO. */
 int tty_job_check(struct tty *t, int signo);
-/* The caller's session gets the terminal if it may: 0 or -EPERM. */
-int tty_make_controlling(struct tty *t);
 int tty_signal_foreground(struct tty *t, int signo);
 
 /* ---- tty_ioctl.c ---- */

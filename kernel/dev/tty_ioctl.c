@@ -264,7 +264,7 @@ static long give_up(struct tty *t)
 static long job_call(struct tty *t, u32 cmd, u64 arg)
 {
 	switch (cmd) {
-	case TIOCSCTTY: return controls_caller(t) ? 0 : tty_make_controlling(t);
+	case TIOCSCTTY: return controls_caller(t) ? 0 : tty_session_attach(t);
 	case TIOCNOTTY: return give_up(t);
 	case TIOCGPGRP: return controls_caller(t) ? put_pid(t, &t->pgrp, arg) : -ENOTTY;
 	case TIOCGSID: return controls_caller(t) ? put_pid(t, &t->session, arg) : -ENOTTY;

@@ -13,7 +13,7 @@
  * upwards, so the ranks of their spinlocks rise with the height.
  *
  * Locks
- *   epoll_mutex (RANK_EPOLL)   every instance's tree, every watch's life, file->epoll_links, heights. One for all: it is held for
+ *   epoll_mutex (RANK_EPOLL)   every instance's tree, every watch's life, file->epoll_links, heights, rounds. One for all: it is held for
  *                              short times only, and not while waiting or copying to the user.
  *   epoll->lock (spinlock)     the ready list, watch->events.
  */
@@ -50,6 +50,7 @@ struct epoll {
 	struct tree items; /* [epoll_mutex] */
 	struct file *file; /* this instance's own; borrowed */
 	u32 height;        /* [epoll_mutex] */
+	u64 round;         /* counts calls that collect events [epoll_mutex] */
 };
 
 struct epoll_hook {
@@ -64,7 +65,9 @@ struct watch {
 	struct file *file; /* borrowed: the watch goes before the file does */
 	int fd;
 	u32 events; /* asked; 0: reported once, not asked again yet (EPOLLONESHOT) [ep->lock] */
+	u32 once;   /* EPOLLONESHOT: what was asked when it was reported [ep->lock] */
 	u64 data;
+	u64 round;              /* the call that reported it last; 0: changed since [epoll_mutex] */
 	struct list ready_link; /* [ep->lock] */
 	struct watch *next_of_file;
 	u32 nr_hooks;
@@ -340,6 +343,7 @@ static int watch_change(struct watch *w, u32 events, u64 data)
 
 	WRITE_ONCE(w->events, events | ALWAYS);
 	w->data = data;
+	w->round = 0;
 	spin_unlock_irqrestore(&w->ep->lock, flags);
 	/* After the new events can be seen: a wake before this look is found by the look. */
 	smp_mb();
@@ -400,20 +404,44 @@ static void watch_reported(struct watch *w)
 	struct epoll *ep = w->ep;
 	u64 flags = spin_lock_irqsave(&ep->lock);
 
-	if (w->events & EPOLLONESHOT)
+	w->round = ep->round;
+	if (w->events & EPOLLONESHOT) {
+		w->once = w->events;
 		WRITE_ONCE(w->events, w->events & PRIVATE_BITS);
-	else if (!(w->events & EPOLLET) && list_empty(&w->ready_link))
+	} else if (!(w->events & EPOLLET) && list_empty(&w->ready_link)) {
 		list_add_tail(&w->ready_link, &ep->ready);
+	}
 	spin_unlock_irqrestore(&ep->lock, flags);
 }
 
+/* The user did not get what that round has collected: as if it had not been, but for what others have reported or changed since. */
+static void unreport(struct epoll *ep, u64 round)
+{
+	struct watch *w;
+	u64 flags;
+
+	mutex_lock(&epoll_mutex);
+	tree_for_each_entry(w, &ep->items, node)
+	{
+		if (w->round != round)
+			continue;
+		flags = spin_lock_irqsave(&ep->lock);
+		if (w->events & EPOLLONESHOT)
+			WRITE_ONCE(w->events, w->once);
+		spin_unlock_irqrestore(&ep->lock, flags);
+		watch_ready(w);
+	}
+	mutex_unlock(&epoll_mutex);
+}
+
 /* Fills `events`; returns how many. */
-static u32 collect(struct epoll *ep, struct epoll_event_k *events, u32 max)
+static u32 collect(struct epoll *ep, struct epoll_event_k *events, u32 max, u64 *round)
 {
 	struct watch *w, *first_back = NULL;
 	u32 n = 0, ready;
 
 	mutex_lock(&epoll_mutex);
+	*round = ++ep->round;
 	while (n < max && (w = first_ready(ep, TAKE_OFF)) != NULL) {
 		if (w == first_back) { /* once round: the rest was reported already */
 			u64 flags = spin_lock_irqsave(&ep->lock);
@@ -439,13 +467,14 @@ long epoll_wait_events(struct file *epf, struct uptr out, int max, u64 deadline_
 {
 	struct epoll *ep = epoll_of(epf);
 	struct epoll_event_k events[BATCH];
+	u64 round;
 	u32 n;
 	int err = deadline_ns ? 0 : -ETIMEDOUT;
 
 	if (!ep || max <= 0)
 		return -EINVAL;
 	for (;;) {
-		n = collect(ep, events, (u32)MIN(max, (int)BATCH));
+		n = collect(ep, events, (u32)MIN(max, (int)BATCH), &round);
 		if (n || err)
 			break;
 		err = WAITQ_WAIT(&ep->waiters, has_ready(ep), SLEEP_INTERRUPTIBLE, deadline_ns);
@@ -455,5 +484,8 @@ long epoll_wait_events(struct file *epf, struct uptr out, int max, u64 deadline_
 	/* Others may wait for what is left. */
 	if (has_ready(ep))
 		waitq_wake_one_events(&ep->waiters, POLLIN | POLLRDNORM);
-	return copy_to_user(out, events, n * sizeof(events[0])) < 0 ? -EFAULT : (long)n;
+	if (copy_to_user(out, events, n * sizeof(events[0])) == 0)
+		return (long)n;
+	unreport(ep, round);
+	return -EFAULT;
 }

@@ -344,8 +344,18 @@ int file_set_flags(struct file *f, u32 flags)
 		return -EBADF;
 	if ((flags & ~f->flags & O_NOATIME) && !perm_is_owner(f->inode))
 		return -EPERM;
-	WRITE_ONCE(f->flags, (f->flags & ~may_change) | (flags & may_change));
+	/* All that ever change: what comes between the load and the store is as if it had come before. */
+	WRITE_ONCE(f->flags, (READ_ONCE(f->flags) & ~may_change) | (flags & may_change));
 	return 0;
+}
+
+/* The other flags stay what they are now, not what they were a moment ago. */
+void file_set_nonblock(struct file *f, u32 flag)
+{
+	if (flag)
+		__atomic_fetch_or(&f->flags, O_NONBLOCK, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&f->flags, ~(u32)O_NONBLOCK, __ATOMIC_RELAXED);
 }
 
 u32 file_poll(struct file *f, struct poll_sink *sink)

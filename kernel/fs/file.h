@@ -96,7 +96,8 @@ int file_fsync(struct file *f, u32 data_only);           /* fsync, fdatasync */
 int file_fsync_regular(struct file *f, u32 data_only);   /* the generic op: pages, attributes, metadata, device */
 int file_truncate(struct file *f, u64 size);             /* ftruncate */
 int file_fallocate(struct file *f, int mode, u64 pos, u64 len);
-int file_set_flags(struct file *f, u32 flags); /* fcntl F_SETFL: APPEND, NONBLOCK, ASYNC, DIRECT, NOATIME */
+int file_set_flags(struct file *f, u32 flags);    /* fcntl F_SETFL: APPEND, NONBLOCK, ASYNC, DIRECT, NOATIME */
+void file_set_nonblock(struct file *f, u32 flag); /* ioctl FIONBIO: O_NONBLOCK or 0 */
 u32 file_poll(struct file *f, struct poll_sink *sink);
 long file_ioctl(struct file *f, u32 cmd, u64 arg);
 void file_accessed(struct file *f); /* relatime */

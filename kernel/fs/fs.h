@@ -15,6 +15,8 @@
  *  D5. dentry->parent and name change only under dcache_lock and both directories' locks (rename).
  *  D6. A name whose inode has `revalidate` (procfs: what belongs to a process) is never kept without a user. So it does not
  *      outlive its process but where somebody has it open, and nobody has to look for it when the process ends.
+ *  D7. dentry->mounted grows under the lock of the name's directory too: a name on which nothing is mounted can be removed or moved
+ *      under that lock.
  *
  * Locks: dcache_lock (spinlock, RANK_DCACHE) guards all of the above, the mount tree's links and every fs_context.
  * mount_lock (mutex, RANK_MOUNT) serialises mount and umount.

@@ -104,32 +104,71 @@ void mount_put(struct mount *m)
 		mount_free(m);
 }
 
-/* Locks: mount_lock. `where` is referenced by the caller; crossed down to what is seen there. */
+/*
+ * The directory of d's name, locked and referenced: who removes or moves the name holds its lock from the question whether something is
+ * mounted there until the name is gone. NULL: d is a root, which stays. d is held by the caller.
+ */
+static struct dentry *lock_directory_of(const struct dentry *d)
+{
+	struct dentry *dir;
+
+	for (;;) {
+		spin_lock(&dcache_lock);
+		dir = d->parent;
+		if (dir != d)
+			dentry_get_locked(dir);
+		spin_unlock(&dcache_lock);
+		if (dir == d)
+			return NULL;
+		rwlock_read_lock(&dir->inode->lock);
+		if (READ_ONCE(d->parent) == dir)
+			return dir;
+		rwlock_read_unlock(&dir->inode->lock);
+		dentry_put(dir);
+	}
+}
+
+static int mount_attach_at(struct mount *m, const struct path *p)
+{
+	int err = 0;
+
+	spin_lock(&dcache_lock);
+	if (!dentry_is_hashed(p->dentry) || !p->mount->attached)
+		err = -ENOENT;
+	else if (S_ISDIR(p->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
+		err = -ENOTDIR;
+	if (!err) {
+		mount_get(p->mount);
+		dentry_get_locked(p->dentry);
+		m->parent = p->mount;
+		m->mountpoint = p->dentry;
+		m->parent->nr_children++;
+		m->mountpoint->mounted++;
+		m->attached = 1;
+		list_add_tail(&m->link, &mounts);
+	}
+	spin_unlock(&dcache_lock);
+	return err;
+}
+
+/* Locks: mount_lock. `where` is referenced by the caller; crossed down to what is seen there, which stays while the lock is held. */
 static int mount_attach(struct mount *m, const struct path *where)
 {
 	struct path p = *where;
+	struct dentry *dir;
+	int err;
 
 	mutex_assert_held(&mount_lock);
 	spin_lock(&dcache_lock);
 	mount_cross_down_locked(&p);
-	if (!dentry_is_hashed(p.dentry) || !p.mount->attached) {
-		spin_unlock(&dcache_lock);
-		return -ENOENT;
-	}
-	if (S_ISDIR(p.dentry->inode->mode) != S_ISDIR(m->root->inode->mode)) {
-		spin_unlock(&dcache_lock);
-		return -ENOTDIR;
-	}
-	mount_get(p.mount);
-	dentry_get_locked(p.dentry);
-	m->parent = p.mount;
-	m->mountpoint = p.dentry;
-	m->parent->nr_children++;
-	m->mountpoint->mounted++;
-	m->attached = 1;
-	list_add_tail(&m->link, &mounts);
 	spin_unlock(&dcache_lock);
-	return 0;
+	dir = lock_directory_of(p.dentry);
+	err = mount_attach_at(m, &p);
+	if (dir) {
+		rwlock_read_unlock(&dir->inode->lock);
+		dentry_put(dir);
+	}
+	return err;
 }
 
 int mount_add(const char *source, const struct path *where, const char *type, u32 flags, const char *options)

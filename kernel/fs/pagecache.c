@@ -48,11 +48,14 @@ int pagecache_insert(struct pagecache *pc, u64 pgoff, struct frame **out)
 	atomic_set(&f->flags, FRAME_BUSY);
 	irq = spin_lock_irqsave(&pc->lock);
 	err = index_get(&pc->index, pgoff) ? -EEXIST : index_set(&pc->index, pgoff, f);
+	if (err == 0 && pc->ops->added) {
+		err = pc->ops->added(pc, 1);
+		if (err < 0)
+			index_erase(&pc->index, pgoff);
+	}
 	if (err == 0) {
 		frame_get(f); /* the index's */
 		pc->nr_pages++;
-		if (pc->ops->added)
-			pc->ops->added(pc, 1);
 	}
 	spin_unlock_irqrestore(&pc->lock, irq);
 	if (err < 0) {

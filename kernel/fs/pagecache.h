@@ -33,8 +33,8 @@ struct pagecache_ops {
 	/* Bytes [pos, pos+len) are about to be written: allocate blocks. -ENOSPC, -EFBIG, -EIO. Caller holds inode->lock for writing,
 	 * also for a mapped page's first write. Partial: what it allocated before an error lies below the end of file and is zero. */
 	int (*reserve)(struct pagecache *pc, u64 pos, u64 len);
-	/* NULL, or told that nr pages came into / left the index (tmpfs counts its memory so). Must not sleep. */
-	void (*added)(struct pagecache *pc, u64 nr_pages);
+	/* NULL, or asked whether nr pages more may be in the index, and told that nr left it (tmpfs counts its memory so). Must not sleep. */
+	int (*added)(struct pagecache *pc, u64 nr_pages);
 	void (*released)(struct pagecache *pc, u64 nr_pages);
 };
 

@@ -40,7 +40,7 @@ struct tmpfs_dir {
 
 /* ---- memory accounting ---- */
 
-/* Room for the pages of [pos, pos+len) that are not there yet? */
+/* Room for the pages of [pos, pos+len) that are not there yet? Others may take it before they come: tmpfs_added has the last word. */
 static int tmpfs_reserve(struct pagecache *pc, u64 pos, u64 len)
 {
 	struct tmpfs_sb *ts = tmpfs_sb(pc->inode->sb);
@@ -60,9 +60,14 @@ static int tmpfs_reserve(struct pagecache *pc, u64 pos, u64 len)
 	return 0;
 }
 
-static void tmpfs_added(struct pagecache *pc, u64 nr_pages)
+static int tmpfs_added(struct pagecache *pc, u64 nr_pages)
 {
-	atomic64_add(&tmpfs_sb(pc->inode->sb)->pages, nr_pages);
+	struct tmpfs_sb *ts = tmpfs_sb(pc->inode->sb);
+
+	if (atomic64_add_return(&ts->pages, nr_pages) <= ts->max_pages)
+		return 0;
+	atomic64_sub(&ts->pages, nr_pages);
+	return -ENOSPC;
 }
 
 static void tmpfs_released(struct pagecache *pc, u64 nr_pages)
@@ -228,17 +233,15 @@ int tmpfs_new(struct superblock *sb, const struct inode *dir, u32 mode, void *pr
 {
 	struct tmpfs_sb *ts = tmpfs_sb(sb);
 	struct inode *inode;
+	int err = -ENOSPC;
 
-	if (atomic64_read(&ts->inodes) >= ts->max_inodes) {
-		kfree(private);
-		return -ENOSPC;
-	}
+	if (atomic64_inc_return(&ts->inodes) > ts->max_inodes)
+		goto out_uncount;
 	inode = inode_create(sb, tmpfs_next_ino(sb));
 	if (!inode) {
-		kfree(private);
-		return -ENOMEM;
+		err = -ENOMEM;
+		goto out_uncount;
 	}
-	atomic64_inc(&ts->inodes);
 	inode_init_owner(inode, dir, mode);
 	inode->nlink = S_ISDIR(mode) ? 2 : 1;
 	inode->private = private;
@@ -246,6 +249,11 @@ int tmpfs_new(struct superblock *sb, const struct inode *dir, u32 mode, void *pr
 	inode_publish(inode);
 	*out = inode;
 	return 0;
+
+out_uncount:
+	atomic64_dec(&ts->inodes);
+	kfree(private);
+	return err;
 }
 
 static void tmpfs_free_dir(struct tmpfs_dir *td)

@@ -13,21 +13,28 @@ int tty_signal_group(struct pid *pgrp, int signo)
 	return signal_send_group(pgrp, &info);
 }
 
-struct pid *tty_current_pgrp(void)
+const struct pid *tty_current_pgrp(void)
 {
-	return current_process()->pgrp;
+	return READ_ONCE(current_process()->pgrp);
 }
 
-struct pid *tty_current_session(void)
+const struct pid *tty_current_session(void)
 {
-	return current_process()->session;
+	return READ_ONCE(current_process()->session);
+}
+
+static bool is_leader_locked(const struct process *p)
+{
+	return p->session->nr == p->pid;
 }
 
 int tty_current_is_leader(void)
 {
-	const struct process *p = current_process();
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	bool leader = is_leader_locked(current_process());
 
-	return p->session->nr == p->pid;
+	spin_unlock_irqrestore(&tasks_lock, flags);
+	return leader;
 }
 
 struct tty *tty_current(void)
@@ -41,20 +48,21 @@ struct tty *tty_current(void)
 	return t;
 }
 
-void tty_set_current(struct tty *t)
+/* All in one hold: a hang-up meanwhile finds both sides of the bond, or neither. */
+int tty_session_attach(struct tty *t)
 {
-	struct pid *session = current_process()->session;
-	struct tty *old;
-	u64 flags;
+	u64 flags = spin_lock_irqsave(&tasks_lock);
+	const struct process *me = current_process();
+	int err = -EPERM;
 
-	if (t)
+	if (is_leader_locked(me) && !me->session->tty)
+		err = tty_attach(t, me->session, me->pgrp);
+	if (err == 0) {
 		tty_get(t);
-	flags = spin_lock_irqsave(&tasks_lock);
-	old = session->tty;
-	session->tty = t;
+		me->session->tty = t;
+	}
 	spin_unlock_irqrestore(&tasks_lock, flags);
-	if (old)
-		tty_put(old);
+	return err;
 }
 
 void tty_session_detach(struct pid *session, struct tty *t)

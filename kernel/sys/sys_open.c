@@ -27,7 +27,6 @@
 #define F_SETPIPE_SZ    1031
 #define F_GETPIPE_SZ    1032
 #define FD_CLOEXEC      1u
-#define SETFL_MASK      (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
 #define OPEN_FLAGS_KNOWN                                                                                           \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | \
 		O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
@@ -180,7 +179,7 @@ static long fcntl_file(struct file *f, int fd, int cmd, u64 arg)
 	case F_GETFD: return fd_cloexec(fdtable_current(), fd);
 	case F_SETFD: return fd_set_cloexec(fdtable_current(), fd, arg & FD_CLOEXEC);
 	case F_GETFL: return f->flags & ~(u32)(O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-	case F_SETFL: WRITE_ONCE(f->flags, (f->flags & ~(u32)SETFL_MASK) | ((u32)arg & SETFL_MASK)); return 0;
+	case F_SETFL: return file_set_flags(f, (u32)arg);
 	case F_GETPIPE_SZ: return pipe_size(f);
 	case F_SETPIPE_SZ: return pipe_set_size(f, arg);
 	default: break;
@@ -229,7 +228,7 @@ static long ioctl_nonblock(struct file *f, u64 arg)
 
 	if (get_user_u32(uptr_make(arg), &on) < 0)
 		return -EFAULT;
-	WRITE_ONCE(f->flags, on ? f->flags | O_NONBLOCK : f->flags & ~(u32)O_NONBLOCK);
+	file_set_nonblock(f, on ? O_NONBLOCK : 0);
 	return 0;
 }
 

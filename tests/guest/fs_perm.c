@@ -173,4 +173,17 @@ TEST(truncate_needs_write_permission)
 	CHECK_EQ(st.st_size, 4);
 }
 
+TEST(only_the_owner_reads_without_a_trace)
+{
+	int fd;
+
+	need_root();
+	file_with("f", 0, 0, 0666);
+	AS_USER(fd = OK(open("f", O_RDWR)); ERR(fcntl(fd, F_SETFL, O_NOATIME | O_APPEND), EPERM);
+		CHECK_EQ(fcntl(fd, F_GETFL) & (O_NOATIME | O_APPEND), 0); OK(fcntl(fd, F_SETFL, O_APPEND)));
+	fd = OK(open("f", O_RDWR));
+	OK(fcntl(fd, F_SETFL, O_NOATIME));
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_NOATIME, O_NOATIME);
+}
+
 TEST_MAIN

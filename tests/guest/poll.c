@@ -154,6 +154,30 @@ TEST(epoll_level_edge_oneshot)
 	ERR(epoll_ctl(ep, EPOLL_CTL_DEL, fds[0], NULL), ENOENT);
 }
 
+/* What could not be written to the caller's buffer is not lost: the next call reports it. */
+TEST(epoll_keeps_what_it_could_not_report)
+{
+	static const unsigned how[] = {0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT};
+	struct epoll_event ev, got[5];
+	int fds[4][2], ep = epoll_or_skip();
+
+	for (unsigned i = 0; i < 4; i++) {
+		ev = (struct epoll_event){.events = EPOLLIN | how[i], .data.u32 = i};
+		OK(pipe(fds[i]));
+		OK(epoll_ctl(ep, EPOLL_CTL_ADD, fds[i][0], &ev));
+		CHECK_EQ(write(fds[i][1], "x", 1), 1);
+	}
+	ERR(syscall(SYS_epoll_pwait, ep, 16, 4, 0, NULL, 8), EFAULT);
+	CHECK_EQ(epoll_wait(ep, got, 5, 0), 4);
+	for (unsigned i = 0, seen = 0; i < 4; i++) {
+		CHECK_EQ(got[i].events, EPOLLIN);
+		CHECK(!(seen & 1u << got[i].data.u32));
+		seen |= 1u << got[i].data.u32;
+	}
+	CHECK_EQ(epoll_wait(ep, got, 5, 0), 1); /* the level-triggered one, again; the others not */
+	CHECK_EQ(got[0].data.u32, 0);
+}
+
 TEST(epoll_errors_and_close)
 {
 	struct epoll_event ev = {.events = EPOLLIN}, got[1];

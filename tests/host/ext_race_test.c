@@ -2,7 +2,7 @@
 /*
  * Files of an ext4 at the very instants at which another hart comes between: reclaim finds a clean page that is written to meanwhile;
  * truncation takes out a dirty page that the flusher begins to write; two write an inode's attributes; the disk is unmounted beside a
- * fault. e2fsck has the last word.
+ * fault. e2fsck has the last word. And of a tmpfs, where two write what is room for once.
  */
 #include "dev/chardev.h"
 #include "dev/dev.h"
@@ -213,6 +213,59 @@ static void test_attributes_written_by_two(void)
 	file_put(file);
 }
 
+/* ---- a tmpfs, which is full ---- */
+
+static char two_pages[2 * PAGE_SIZE];
+static struct file *other_file;
+
+static void write_other(void)
+{
+	struct uio u;
+	s64 pos = 0;
+
+	uio_init_kernel(&u, two_pages, sizeof(two_pages));
+	EXPECT(file_write(other_file, &u, &pos), sizeof(two_pages));
+}
+
+/* It has asked whether there is room. The first call looks at the buffer alone. */
+static void room_is_taken(void)
+{
+	if (visits++ != 1)
+		return;
+	at_prefault = NULL;
+	other_start(write_other);
+	other_finish();
+}
+
+static void test_two_fill_a_tmpfs(void)
+{
+	struct path p;
+	struct uio u;
+	s64 pos = 0;
+
+	EXPECT(path_mkdir(NULL, "/t", 0755), 0);
+	EXPECT(path_walk(NULL, "/t", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_add("t", &p, "tmpfs", 0, "size=12K"), 0);
+	path_put(&p);
+	EXPECT(file_open(NULL, "/t/a", O_CREAT | O_RDWR, 0644, &file), 0);
+	EXPECT(file_open(NULL, "/t/b", O_CREAT | O_RDWR, 0644, &other_file), 0);
+	visits = 0;
+	at_prefault = room_is_taken;
+	uio_init_kernel(&u, two_pages, sizeof(two_pages));
+	EXPECT(file_write(file, &u, &pos), PAGE_SIZE);
+	EXPECT(file->inode->pages.nr_pages + other_file->inode->pages.nr_pages, 3);
+	uio_init_kernel(&u, two_pages, sizeof(two_pages));
+	EXPECT(file_write(file, &u, &pos), -ENOSPC);
+	/* A place that came free can be written to. */
+	EXPECT(file_truncate(other_file, PAGE_SIZE), 0);
+	EXPECT(file_write(file, &u, &pos), PAGE_SIZE);
+	file_put(file);
+	file_put(other_file);
+	EXPECT(path_walk(NULL, "/t", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_remove(&p, 0), 0);
+	path_put(&p);
+}
+
 /* ---- unmounting ---- */
 
 static bool disk_in_use(void)
@@ -271,6 +324,7 @@ int main(void)
 	test_truncated_while_flushed();
 	test_attributes_written_by_two();
 	test_unmounted_beside_a_fault();
+	test_two_fill_a_tmpfs();
 	disk_check("at the end");
 	run_command("rm -rf %s", disk_dir);
 	puts("ok");

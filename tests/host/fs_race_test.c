@@ -1,4 +1,5 @@
 // host-sources: kernel/fs/chrdev.c kernel/fs/dcache.c kernel/fs/devfs.c kernel/fs/dir.c kernel/fs/fdtable.c kernel/fs/file.c kernel/fs/fs_context.c kernel/fs/inode.c kernel/fs/inode_attr.c kernel/fs/lock.c kernel/fs/mount.c kernel/fs/open.c kernel/fs/path.c kernel/fs/path_ops.c kernel/fs/perm.c kernel/fs/super.c kernel/fs/tmpfs.c kernel/fs/tmpfs_super.c kernel/mm/frame.c kernel/mm/frame_boot.c kernel/mm/frame_wait.c kernel/mm/reclaim.c kernel/mm/slab.c kernel/lib/string.c kernel/lib/parse.c kernel/lib/printf.c kernel/lib/bitmap.c kernel/lib/hash.c kernel/sync/spinlock.c kernel/sync/mutex.c kernel/sync/rwlock.c kernel/sync/waitq.c
+// host-flags: -Wl,--wrap=inode_create
 /*
  * Names, inodes and superblocks at the very instants at which another hart comes between (other_hart.h).
  */
@@ -321,6 +322,204 @@ static void test_mode_set_while_owner_changes(void)
 	EXPECT(path_unlink(NULL, "/program"), 0);
 }
 
+/* ---- a tmpfs with room for one inode more ---- */
+
+static void (*at_create)(void);
+struct inode *__real_inode_create(struct superblock *sb, u64 ino);
+struct inode *__wrap_inode_create(struct superblock *sb, u64 ino);
+
+struct inode *__wrap_inode_create(struct superblock *sb, u64 ino)
+{
+	void (*now)(void) = at_create;
+
+	at_create = NULL;
+	if (now)
+		now();
+	return __real_inode_create(sb, ino);
+}
+
+static void create_the_other(void)
+{
+	answer = path_mkdir(NULL, "/t/d/b", 0755);
+}
+
+static void create_two(void)
+{
+	other_start(create_the_other);
+	other_finish();
+}
+
+static void test_two_want_the_last_inode(void)
+{
+	struct path p;
+
+	EXPECT(path_mkdir(NULL, "/t", 0755), 0);
+	EXPECT(path_walk(NULL, "/t", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_add("t", &p, "tmpfs", 0, "nr_inodes=3"), 0);
+	path_put(&p);
+	EXPECT(path_mkdir(NULL, "/t/d", 0755), 0);
+	at_create = create_two;
+	EXPECT(path_mkdir(NULL, "/t/a", 0755), 0);
+	EXPECT(answer, -ENOSPC);
+	EXPECT(path_rmdir(NULL, "/t/a"), 0);
+	EXPECT(path_mkdir(NULL, "/t/d/b", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/t/a", 0755), -ENOSPC);
+	EXPECT(path_walk(NULL, "/t", WALK_FOLLOW, &p), 0);
+	EXPECT(mount_remove(&p, 0), 0);
+	path_put(&p);
+	EXPECT(path_rmdir(NULL, "/t"), 0);
+}
+
+/* ---- flags of an open file ---- */
+
+static struct file *flagged;
+
+static void block_and_not(void)
+{
+	for (u32 i = 0; i < 10000000; i++)
+		file_set_nonblock(flagged, i & 1 ? 0 : O_NONBLOCK);
+}
+
+/* FIONBIO on one hart takes back nothing that F_SETFL does on another. Under real threads: the moment is one instruction long. */
+static void test_flags_set_by_two(void)
+{
+	EXPECT(file_open(NULL, "/flags", O_CREAT | O_WRONLY, 0644, &flagged), 0);
+	other_launch(block_and_not);
+	while (__atomic_load_n(&other_state, __ATOMIC_SEQ_CST) != OTHER_DONE) {
+		EXPECT(file_set_flags(flagged, O_APPEND), 0);
+		ASSERT(READ_ONCE(flagged->flags) & O_APPEND);
+		EXPECT(file_set_flags(flagged, 0), 0);
+		ASSERT(!(READ_ONCE(flagged->flags) & O_APPEND));
+	}
+	other_finish();
+	file_put(flagged);
+	EXPECT(path_unlink(NULL, "/flags"), 0);
+}
+
+/* ---- mounting on a name that is being removed ---- */
+
+static struct path mount_what, mount_where;
+static struct inode_ops removing_ops;
+static const struct inode_ops *root_ops;
+
+static void mount_it(void)
+{
+	answer = mount_bind(&mount_what, &mount_where);
+}
+
+/* The name has been looked at: nothing is mounted there. */
+static int rmdir_beside_mount(struct inode *dir, const struct qstr *name, struct inode *victim)
+{
+	other_start(mount_it);
+	return root_ops->rmdir(dir, name, victim);
+}
+
+static int unlink_beside_mount(struct inode *dir, const struct qstr *name, struct inode *victim)
+{
+	other_start(mount_it);
+	return root_ops->unlink(dir, name, victim);
+}
+
+static int rename_beside_mount(struct inode *old_dir, const struct qstr *old_name, struct inode *moved,
+	struct inode *new_dir, const struct qstr *new_name, struct inode *victim, u32 flags)
+{
+	other_start(mount_it);
+	return root_ops->rename(old_dir, old_name, moved, new_dir, new_name, victim, flags);
+}
+
+static void removal_starts(const char *what, const char *where)
+{
+	struct inode *root;
+
+	EXPECT(path_walk(NULL, what, 0, &mount_what), 0);
+	EXPECT(path_walk(NULL, where, 0, &mount_where), 0);
+	root = mount_where.dentry->parent->inode;
+	root_ops = root->ops;
+	removing_ops = *root_ops;
+	removing_ops.rmdir = rmdir_beside_mount;
+	removing_ops.unlink = unlink_beside_mount;
+	removing_ops.rename = rename_beside_mount;
+	root->ops = &removing_ops;
+}
+
+/* Here nothing is left of the name but the reference. */
+static void removal_ends(int want)
+{
+	other_finish();
+	mount_where.dentry->parent->inode->ops = root_ops;
+	EXPECT(answer, want);
+	EXPECT((int)mount_where.dentry->mounted, want == 0);
+	path_put(&mount_what);
+	path_put(&mount_where);
+}
+
+static void create_file(const char *name)
+{
+	struct file *f;
+
+	EXPECT(file_open(NULL, name, O_CREAT | O_WRONLY, 0644, &f), 0);
+	file_put(f);
+}
+
+static void test_mounted_on_what_is_removed(void)
+{
+	EXPECT(path_mkdir(NULL, "/a", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/d", 0755), 0);
+	removal_starts("/a", "/d");
+	EXPECT(path_rmdir(NULL, "/d"), 0);
+	removal_ends(-ENOENT);
+
+	EXPECT(path_mkdir(NULL, "/d", 0755), 0);
+	removal_starts("/a", "/d");
+	EXPECT(path_mkdir(NULL, "/b", 0755), 0);
+	EXPECT(path_rename(NULL, "/b", NULL, "/d", 0), 0);
+	removal_ends(-ENOENT);
+	EXPECT(path_rmdir(NULL, "/d"), 0);
+
+	create_file("/f");
+	create_file("/g");
+	removal_starts("/g", "/f");
+	EXPECT(path_unlink(NULL, "/f"), 0);
+	removal_ends(-ENOENT);
+	EXPECT(path_unlink(NULL, "/g"), 0);
+	EXPECT(path_rmdir(NULL, "/a"), 0);
+}
+
+/* It goes on where the name is now; and what stays is mounted on. */
+static void test_mounted_on_what_is_not_removed(void)
+{
+	struct path top;
+
+	EXPECT(path_mkdir(NULL, "/a", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/d", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/e", 0755), 0);
+	EXPECT(path_mkdir(NULL, "/d/x", 0755), 0);
+	removal_starts("/a", "/d");
+	EXPECT(path_rmdir(NULL, "/d"), -ENOTEMPTY);
+	removal_ends(0);
+	EXPECT(path_walk(NULL, "/d", WALK_FOLLOW, &top), 0);
+	EXPECT(mount_remove(&top, 0), 0);
+	path_put(&top);
+
+	removal_starts("/a", "/d/x");
+	EXPECT(path_rename(NULL, "/d/x", NULL, "/e/y", 0), 0);
+	other_finish();
+	EXPECT(answer, 0);
+	ASSERT(strcmp(mount_where.dentry->parent->name, "e") == 0);
+	path_put(&mount_what);
+	path_put(&mount_where);
+	EXPECT(path_walk(NULL, "/e/y", WALK_FOLLOW, &top), 0);
+	EXPECT(mount_remove(&top, 0), 0);
+	path_put(&top);
+	EXPECT(path_walk(NULL, "/d", WALK_FOLLOW, &top), 0);
+	top.dentry->inode->ops = root_ops;
+	path_put(&top);
+	EXPECT(path_rmdir(NULL, "/e/y"), 0);
+	EXPECT(path_rmdir(NULL, "/e"), 0);
+	EXPECT(path_rmdir(NULL, "/d"), 0);
+	EXPECT(path_rmdir(NULL, "/a"), 0);
+}
+
 int main(void)
 {
 	u64 before;
@@ -343,6 +542,10 @@ int main(void)
 	test_locked_after_close();
 	test_write_while_remounted();
 	test_mode_set_while_owner_changes();
+	test_two_want_the_last_inode();
+	test_flags_set_by_two();
+	test_mounted_on_what_is_removed();
+	test_mounted_on_what_is_not_removed();
 	reclaim_pages(10000);
 	if (env_leaks() != before)
 		panic("leaked: %lu objects before, %lu now", before, env_leaks());
