@@ -253,6 +253,8 @@ def tests():
 
 def make_set(name, variant, image, needs, programs, quick, limit, seconds, append="", mem=None):
     def run(test, members):
+        if core.ON_LINUX and mem:
+            raise Skipped("Linux does not start in %s" % mem)
         return run_set(test, members, variant, image, limit, append, mem)
     return Test(name, run, needs + ["images"], members=programs, quick=quick, limit=limit, seconds=seconds)
 

@@ -12,7 +12,7 @@ import { AddressLink, Empty, FrameLink, Steady, Twin } from './parts.tsx';
  * it says is another: elements that come and go cost most.
  */
 const ROWS = 80;
-const ROWS_SEEN = 16;
+const ROWS_SEEN = 14;
 const CATCHABLE: readonly FaultHow[] = ['cow', 'reuse', 'zero', 'anon', 'huge', 'file', 'file-copy', 'shared', 'swap', 'usyscall', 'none'];
 
 export function FilmView() {
