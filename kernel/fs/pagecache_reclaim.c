@@ -108,12 +108,12 @@ static u32 take_out_mapped(struct pagecache *pc, struct frame *f)
 	return taken;
 }
 
-/* The frame is BUSY by us. 1 when it left its cache. The first look is only a hint: it may be found, changed and let go at any moment. */
+/* The frame is BUSY by us. 1 when it left its cache. */
 static u32 take_out(struct frame *f)
 {
 	struct pagecache *pc = f->owner;
 
-	/* All this may change in a moment: pagecache_remove_unused() has the last word. */
+	/* A hint: it may be found, changed and let go at any moment. pagecache_remove_unused() has the last word. */
 	if (!pc || (atomic_read(&f->flags) & (FRAME_DIRTY | FRAME_WRITEBACK)) || atomic_read(&f->refs) != 2)
 		return 0;
 	return memobj_mapped(&pc->obj) ? take_out_mapped(pc, f) : pagecache_remove_unused(pc, f);

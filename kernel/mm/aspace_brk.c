@@ -1,44 +1,25 @@
 /* brk: where the heap ends. It moves in the same hold of as->lock in which the heap's VMAs change. */
-#include "arch/riscv/trace.h"
 #include "lib/errno.h"
 #include "mm/aspace_priv.h"
-#include "mm/commit.h"
-
-static int brk_lower(struct aspace *as, vaddr_t start, vaddr_t end, struct list *dead)
-{
-	int err;
-
-	if (vma_range_free(&as->vmas, start, end))
-		return 0;
-	err = aspace_isolate(as, start, end);
-	if (err)
-		return err;
-	aspace_unhook(as, start, end);
-	aspace_detach(as, start, end, dead);
-	trace_note_irq_on(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
-	freed_note(as, start, end, FREED_BY_MUNMAP);
-	return 0;
-}
 
 /* v becomes the heap's part from start to end. */
-static int brk_raise(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t end)
+static int brk_raise(struct aspace *as, struct vma *v, vaddr_t start, vaddr_t end, struct list *dead)
 {
+	struct map_request rq = {
+		.addr = start,
+		.len = end - start,
+		.prot = VMA_READ | VMA_WRITE,
+		.max_prot = VMA_READ | VMA_WRITE | VMA_EXEC,
+		.flags = VMA_HEAP,
+		.place = MAP_AT_FREE,
+	};
 	struct vma *above = vma_find(&as->vmas, start);
+	long at;
 
 	if (above && (above->flags & VMA_STACK) && above->start - MIN(end, above->start) < STACK_GUARD_GAP)
 		return -ENOMEM;
-	v->start = start;
-	v->end = end;
-	v->flags = VMA_HEAP | VMA_READ | VMA_WRITE | (as->lock_future ? VMA_LOCKED : 0);
-	v->flags |= commit_flag(v->flags);
-	v->max_prot = VMA_READ | VMA_WRITE | VMA_EXEC;
-	if (!vma_range_free(&as->vmas, start, end) || as->vmas.nr >= ASPACE_MAX_VMAS ||
-		as->nr_pages + vma_pages(v) > as->limit_pages || commit_charge(as, vma_pages(v), 0) != 0)
-		return -ENOMEM;
-	trace_note_irq_on(TRACE_MAP, 0, start, vma_pages(v), 0, v->flags);
-	aspace_insert(as, v);
-	aspace_merge(as, start, end);
-	return 0;
+	at = aspace_map_locked(as, v, &rq, rq.len, dead);
+	return at < 0 ? (int)at : 0;
 }
 
 /* as->lock is held for writing. *fresh is for more heap, and NULL when that took it. -EAGAIN: there is none, but need. */
@@ -51,9 +32,9 @@ static int brk_locked(struct aspace *as, vaddr_t want, struct vma **fresh, struc
 	if (want > as->brk && as->data_limit_pages != ~0ul && data >> PAGE_SHIFT >= as->data_limit_pages)
 		return -ENOMEM;
 	if (new_end < old_end) {
-		err = brk_lower(as, new_end, old_end, dead);
+		err = aspace_unmap_locked(as, new_end, old_end, dead);
 	} else if (new_end > old_end) {
-		err = *fresh ? brk_raise(as, *fresh, old_end, new_end) : -EAGAIN;
+		err = *fresh ? brk_raise(as, *fresh, old_end, new_end, dead) : -EAGAIN;
 		if (!err)
 			*fresh = NULL;
 	}

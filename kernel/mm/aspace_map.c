@@ -309,6 +309,22 @@ void aspace_release(struct list *dead)
 		vma_release(v);
 }
 
+int aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, struct list *dead)
+{
+	int err;
+
+	if (vma_range_free(&as->vmas, start, end))
+		return 0;
+	err = aspace_isolate(as, start, end);
+	if (err)
+		return err;
+	aspace_unhook(as, start, end);
+	aspace_detach(as, start, end, dead);
+	trace_note_irq_on(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
+	freed_note(as, start, end, FREED_BY_MUNMAP);
+	return 0;
+}
+
 int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 {
 	LIST_HEAD(dead);
@@ -318,17 +334,7 @@ int aspace_unmap(struct aspace *as, vaddr_t start, u64 len)
 	if (!len || !user_pages(start, len, &end))
 		return -EINVAL;
 	rwlock_write_lock(&as->lock);
-	if (vma_range_free(&as->vmas, start, end)) {
-		rwlock_write_unlock(&as->lock);
-		return 0;
-	}
-	err = aspace_isolate(as, start, end);
-	if (!err) {
-		aspace_unhook(as, start, end);
-		aspace_detach(as, start, end, &dead);
-		trace_note_irq_on(TRACE_UNMAP, 0, start, (end - start) >> PAGE_SHIFT, 0, 0);
-		freed_note(as, start, end, FREED_BY_MUNMAP);
-	}
+	err = aspace_unmap_locked(as, start, end, &dead);
 	rwlock_write_unlock(&as->lock);
 	aspace_release(&dead);
 	return err;
@@ -450,8 +456,7 @@ static void fill_vma(struct vma *v, const struct map_request *rq, vaddr_t at, u6
 		v->apgoff = ALIGN_UP(len >> PAGE_SHIFT, 4096ul) - (len >> PAGE_SHIFT);
 }
 
-/* Puts v, which has its references, in its place. The address or -errno; as->lock is held. */
-static long map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead)
+long aspace_map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead)
 {
 	u32 account = commit_flag(rq->flags | rq->prot);
 	long at = choose_place(as, rq, len);
@@ -499,7 +504,7 @@ long aspace_map(struct aspace *as, const struct map_request *rq)
 	if (rq->file)
 		v->file = aspace_share_file(rq->file);
 	rwlock_write_lock(&as->lock);
-	at = map_locked(as, v, rq, len, &dead);
+	at = aspace_map_locked(as, v, rq, len, &dead);
 	rwlock_write_unlock(&as->lock);
 	if (at < 0)
 		list_add(&v->obj_link, &dead);

@@ -40,6 +40,12 @@ void aspace_unhook(struct aspace *as, vaddr_t start, vaddr_t end);
 void aspace_detach(struct aspace *as, vaddr_t start, vaddr_t end, struct list *dead);
 /* Drops what dead VMAs own. Locks: none held; may sleep. */
 void aspace_release(struct list *dead);
+
+/* Puts v, which has its references, where rq says. The address or -errno: then v is the caller's still. What was there goes to `dead`.
+ * Locks: as->lock held for writing. */
+long aspace_map_locked(struct aspace *as, struct vma *v, const struct map_request *rq, u64 len, struct list *dead);
+/* What is in [start, end) goes to `dead`. 0/-ENOMEM. Locks: as->lock held for writing. */
+int aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, struct list *dead);
 /* Joins what can be joined at the edges of and inside [start, end]. */
 void aspace_merge(struct aspace *as, vaddr_t start, vaddr_t end);
 

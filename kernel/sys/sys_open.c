@@ -185,10 +185,12 @@ static long fcntl_file(struct file *f, int fd, int cmd, u64 arg)
 	default: break;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(record_calls); i++) {
-		struct record_call call = {record_calls[i].how, record_calls[i].owner, fd, current_process()->pid};
+		if (record_calls[i].cmd == cmd) {
+			struct record_call call = {
+				record_calls[i].how, record_calls[i].owner, fd, current_process()->pid};
 
-		if (record_calls[i].cmd == cmd)
 			return fcntl_lock(f, &call, arg);
+		}
 	}
 	return -EINVAL;
 }

@@ -20,18 +20,6 @@
 #include "other_hart.h"
 #include "disk_env.h"
 
-#ifdef VITRINE_DEBUG
-static __thread struct held_locks hart_locks, task_locks;
-struct held_locks *held_locks_hart(void)
-{
-	return &hart_locks;
-}
-struct held_locks *held_locks_task(void)
-{
-	return &task_locks;
-}
-#endif
-
 #include "ext_kernel.h"
 
 #define EXPECT(call, want)                                                                           \

@@ -17,18 +17,6 @@
 #include "mm_env.h"
 #include "disk_env.h"
 
-#ifdef VITRINE_DEBUG
-static struct held_locks hart_locks, task_locks;
-struct held_locks *held_locks_hart(void)
-{
-	return &hart_locks;
-}
-struct held_locks *held_locks_task(void)
-{
-	return &task_locks;
-}
-#endif
-
 #include "ext_kernel.h"
 
 /* ---- helpers ---- */

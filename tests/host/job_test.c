@@ -7,6 +7,7 @@
  */
 #include "fake/host_alloc.h"
 #include "fake/proc/proc_env.h"
+#include "fake/proc/task_refs.h"
 
 #include "dev/tty_internal.h"
 #include "lib/err.h"
@@ -24,26 +25,6 @@ static struct tty terminals[2];
 static u32 nr_destroyed;
 
 /* ---- tasks and signals ---- */
-
-void task_get(struct task *t)
-{
-	refcount_get(&t->refs);
-}
-
-void task_put(struct task *t)
-{
-	ASSERT(!refcount_put(&t->refs));
-}
-
-void process_get(struct process *p)
-{
-	refcount_get(&p->refs);
-}
-
-void process_put(struct process *p)
-{
-	ASSERT(!refcount_put(&p->refs));
-}
 
 bool pgrp_is_orphaned_locked(struct pid *pgrp, const struct process *but)
 {

@@ -7,6 +7,7 @@
  */
 #include "fake/host_alloc.h"
 #include "fake/proc/proc_env.h"
+#include "fake/proc/task_refs.h"
 
 #include "arch/riscv/csr.h"
 #include "arch/riscv/sigframe.h"
@@ -34,26 +35,6 @@ static void (*while_asleep)(void); /* what happens when the running thread goes 
 static int sleep_result;
 
 /* ---- tasks ---- */
-
-void task_get(struct task *t)
-{
-	refcount_get(&t->refs);
-}
-
-void task_put(struct task *t)
-{
-	ASSERT(!refcount_put(&t->refs));
-}
-
-void process_get(struct process *p)
-{
-	refcount_get(&p->refs);
-}
-
-void process_put(struct process *p)
-{
-	ASSERT(!refcount_put(&p->refs));
-}
 
 bool cred_may_signal_locked(const struct task *t)
 {

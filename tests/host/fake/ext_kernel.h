@@ -1,41 +1,14 @@
 /*
- * The rooms around fs/ that tests/host/ext_test.c does without: credentials, user copies, memory objects, devices. Defines functions:
+ * The rooms around fs/ that tests/host/ext_test.c does without: user copies, memory objects, devices. Defines functions:
  * include it in one file.
  */
 #pragma once
 
-static struct cred cred;
-static struct fs_context *context;
+#include "fs_caller.h"
+
 static u64 wall_ns = 1700000000123456789ul;
 static u32 short_copies; /* user copies come up short now and then */
 
-const struct cred *cred_current(void)
-{
-	return &cred;
-}
-int cred_in_group(u32 gid)
-{
-	return gid == cred.fsgid;
-}
-u32 task_umask(void)
-{
-	return 022;
-}
-u64 task_rlimit(u32 which)
-{
-	return ~0ul;
-}
-void task_raise(int signo)
-{
-}
-struct fs_context *fs_context_current(void)
-{
-	return context;
-}
-struct fdtable *fdtable_current(void)
-{
-	return NULL;
-}
 u64 clock_wall_ns(void)
 {
 	return wall_ns += 1000;

@@ -1,57 +1,17 @@
 /*
- * The rooms around the names of fs/ that tests/host/fs_test.c and fs_race_test.c do without: credentials, user copies, the page cache,
+ * The rooms around the names of fs/ that tests/host/fs_test.c and fs_race_test.c do without: user copies, the page cache,
  * devices. Defines functions: include it in one file.
  */
 #pragma once
 
-#ifdef VITRINE_DEBUG
-static __thread struct held_locks hart_locks, task_locks;
-struct held_locks *held_locks_hart(void)
-{
-	return &hart_locks;
-}
-struct held_locks *held_locks_task(void)
-{
-	return &task_locks;
-}
-#endif
+#include "fs_caller.h"
 
 /* ---- the rest of the kernel ---- */
 
-static struct cred cred = {0};
-static struct fs_context *context;
-static struct fdtable *table;
 static struct blkdev disk = {.name = "vda", .rdev = 254 << 8, .nr_sectors = 64};
 static struct chardev null_device;
 static const struct chardev_ops null_ops;
 
-const struct cred *cred_current(void)
-{
-	return &cred;
-}
-int cred_in_group(u32 gid)
-{
-	return gid == cred.fsgid;
-}
-u32 task_umask(void)
-{
-	return 022;
-}
-u64 task_rlimit(u32 which)
-{
-	return ~0ul;
-}
-void task_raise(int signo)
-{
-}
-struct fs_context *fs_context_current(void)
-{
-	return context;
-}
-struct fdtable *fdtable_current(void)
-{
-	return table;
-}
 u64 clock_wall_ns(void)
 {
 	return 1000000000000ul;
